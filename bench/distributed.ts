@@ -5,50 +5,42 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { RankReply, RankRequest } from './distributed/rank.js';
-import { count, layers, program, say, text } from './harness/program.js';
-import { fromRoot } from './harness/results.js';
+import {
+  byRing,
+  byTheFaster,
+  byTree,
+  type Sums,
+  sumsOfEpoch,
+  sumsOfIteration,
+  sumsOfStep,
+  totalOf,
+} from './distributed/sums.js';
+import { along, coloured, draw, figure, lines, logAlong } from './harness/figures.js';
+import { count, file, layers, program, say, text } from './harness/program.js';
+import { fromRoot, measured } from './harness/results.js';
 import { table } from './harness/table.js';
 
 const OPTIONS = {
   layers: layers('784-1000-1000-10'),
   samples: count(60_000),
   iterations: count(4, 3),
+  svg: file,
   mpirun: text('mpirun --allow-run-as-root --oversubscribe --bind-to none --mca mpi_yield_when_idle 1'),
 };
 
-/** Full batch, and batches a rank. */
+/** Simulated: full batch, and batches a rank. */
 const RANKS = [4, 16, 64, 256, 1024];
 const FULL = 1e9;
 const BATCHES = [512, 8192];
+/** Measured: solvers by batches of this size. */
+const BATCH = 512;
 
-interface Traffic {
-  readonly calls: number;
-  readonly bytes: number;
-}
-
-/**
- * What an iteration of dlADMM adds up over the ranks where XᵀX is kept and L is 2 at least: each gradient of W_l twice, of W_1 once; nine
- * scalars, and sums of columns n_l wide, about six times a layer; five largest of two, and three numbers by which all go on together. A
- * number of a gradient has `size` bytes, the others have 8.
- */
-function trafficOf(widths: readonly number[], size: number): Traffic {
-  const L = widths.length - 1;
-  const n = (l: number): number => widths[l] ?? 0;
-  const inner = widths.slice(2, L);
-  const gradients = widths.slice(2).reduce((sum, width, l) => sum + 2 * width * n(l + 1), n(1) * n(0));
-  const columns = 7 * n(L) + 6 * inner.reduce((sum, width) => sum + width, 0) + 2 * n(1);
-  const [products, scalars, sums] = [2 * L - 1, 6 * L - 5, 6 * L - 3];
-  return {
-    calls: products + scalars + sums + 5 + 1,
-    bytes: size * gradients + 8 * (9 * scalars + columns + 5 * 2 + 3),
-  };
-}
-
-await program(OPTIONS, async ({ layers: widths, samples, iterations, mpirun }) => {
+await program(OPTIONS, async ({ layers: widths, samples, iterations, svg, mpirun }) => {
   const [launcher = '', ...words] = mpirun.split(' ');
   const ask = async (ranks: number, more: Partial<RankRequest>): Promise<RankReply> => {
     const request: RankRequest = {
-      ...{ layers: widths, samples, iterations, dtype: 'float32', threads: 1, distributed: ranks > 0 },
+      ...({ solver: 'dladmm', layers: widths, samples, iterations, dtype: 'float32' } as const),
+      ...{ threads: 1, distributed: ranks > 0 },
       ...more,
     };
     const own = [process.execPath, fromRoot('dist/bench/distributed/rank.js'), JSON.stringify(request)];
@@ -70,36 +62,81 @@ await program(OPTIONS, async ({ layers: widths, samples, iterations, mpirun }) =
 
   const alone = await ask(0, { threads: 2 });
   const two = await ask(2, {});
-  const efficiency = alone.seconds / two.seconds;
-  const formula = trafficOf(widths, 4);
-  const { latency, secondsPerByte } = two;
+  const full = sumsOfIteration(widths, 4);
+  const step = sumsOfStep(widths, 4);
+  const batches = [];
+  for (const solver of ['adam', 'minibatch-admm'] as const) {
+    const more = { solver, batchSize: BATCH };
+    const [one, shared] = [await ask(0, { ...more, threads: 2 }), await ask(2, more)];
+    const found = { solver, batch: BATCH, efficiency: one.seconds / shared.seconds };
+    batches.push({ ...found, calls: shared.calls, bytes: shared.bytes });
+    say(`${solver}, batches of ${BATCH}: efficiency ${found.efficiency.toFixed(3)}`);
+  }
+
   const perSample = (2 * alone.seconds) / samples;
-  const shared = (ranks: number, { calls, bytes }: Traffic): number =>
-    2 * calls * latency * Math.log2(ranks) + 2 * bytes * secondsPerByte * (1 - 1 / ranks);
-  const efficient = (ranks: number, batch: number, sums: Traffic): number => {
+  const simulate = (ranks: number, batch: number, kinds: readonly Sums[]) => {
     const seconds = batch * perSample;
-    return seconds / (seconds + shared(ranks, sums));
+    const of = (shared: number): number => seconds / (seconds + shared);
+    const all = totalOf(kinds);
+    return {
+      efficiency: of(byTheFaster(ranks, kinds, two)),
+      ring: of(byRing(ranks, all, two)),
+      tree: of(byTree(ranks, all, two)),
+    };
   };
-  // A step on a batch adds up each gradient once.
-  const gradient = { calls: widths.length - 1, bytes: 4 * parametersOf(widths) };
   const simulated = RANKS.flatMap((ranks) => [
-    { ranks, batch: 'full', efficiency: efficient(ranks, FULL / ranks, formula) },
-    ...BATCHES.map((batch) => ({ ranks, batch, efficiency: efficient(ranks, batch, gradient) })),
+    { ranks, batch: 'full', ...simulate(ranks, FULL / ranks, full) },
+    ...BATCHES.map((batch) => ({ ranks, batch: String(batch), ...simulate(ranks, batch, step) })),
   ]);
   const result = {
     ...{ layers: widths.join('-'), samples, seconds: { alone: alone.seconds, two: two.seconds } },
-    ...{ calls: two.calls, bytes: two.bytes, formula, latency, secondsPerByte },
-    ...{ efficiency, deviation, simulated },
+    ...{ calls: two.calls, bytes: two.bytes, formula: totalOf(full) },
+    ...{
+      batches,
+      formulaOfAdam: totalOf(sumsOfEpoch(widths, 4, samples / BATCH)),
+      latency: two.latency,
+      secondsPerByte: two.secondsPerByte,
+    },
+    ...{ efficiency: alone.seconds / two.seconds, deviation, simulated },
   };
-  return {
+  if (svg !== undefined) await draw(svg, pictureOf(simulated));
+  return measured(
+    2,
     result,
-    text: table(
-      ['ranks', 'samples a rank', 'efficiency'],
-      simulated.map(({ ranks, batch, efficiency: found }) => [String(ranks), String(batch), found.toFixed(3)]),
+    table(
+      ['ranks', 'samples a rank', 'efficiency', 'by a ring', 'by a tree'],
+      simulated.map(({ ranks, batch, efficiency, ring, tree }) => [
+        ...[String(ranks), batch],
+        ...[efficiency, ring, tree].map((each) => each.toFixed(3)),
+      ]),
     ),
-  };
+  );
 });
 
-function parametersOf(widths: readonly number[]): number {
-  return widths.slice(1).reduce((sum, width, l) => sum + width * ((widths[l] ?? 0) + 1), 0);
+interface Simulated {
+  readonly ranks: number;
+  readonly batch: string;
+  readonly efficiency: number;
+  readonly ring: number;
+  readonly tree: number;
+}
+
+function pictureOf(simulated: readonly Simulated[]) {
+  const named = (batch: string): string =>
+    batch === 'full' ? 'full batch of 10⁹ samples' : `batches of ${batch} samples a rank`;
+  const values = simulated.flatMap(({ ranks, batch, ring, tree }) => [
+    { ranks, efficiency: ring, samples: named(batch), way: 'ring' },
+    { ranks, efficiency: tree, samples: named(batch), way: 'tree' },
+  ]);
+  return figure(
+    lines({
+      title: 'parallel efficiency, simulated by latency and bandwidth between two processes',
+      values,
+      x: logAlong('ranks', { axis: { values: RANKS, format: 'd' }, scale: { base: 2 } }),
+      y: along('efficiency', { scale: { domain: [0, 1] } }),
+      color: coloured('samples'),
+      strokeDash: coloured('way'),
+      point: 20,
+    }),
+  );
 }

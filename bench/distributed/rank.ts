@@ -5,9 +5,11 @@ import { median } from '../harness/statistics.js';
 
 /** What is to be trained, and how. */
 export interface RankRequest {
+  readonly solver: 'dladmm' | 'adam' | 'minibatch-admm';
   readonly layers: readonly number[];
   readonly samples: number;
   readonly iterations: number;
+  readonly batchSize?: number;
   readonly dtype: 'float32' | 'float64';
   readonly threads: number;
   readonly distributed: boolean;
@@ -47,7 +49,7 @@ const x = new Float32Array(samples * inputs).map((_, i) => Math.max(0, Math.sin(
 const labels = Int32Array.from({ length: samples }, (_, i) => (i * 7919) % classes);
 const traffic: { readonly calls: number; readonly bytes: number }[] = [];
 const onIteration = (): void => void traffic.push(ranksHere()?.traffic ?? { calls: 0, bytes: 0 });
-const { model, history } = await fit({ x, labels }, { solver: 'dladmm', ...options, onIteration });
+const { model, history } = await fit({ x, labels }, { ...options, onIteration });
 const [before, last] = [traffic.at(-2), traffic.at(-1)];
 const [latency, long] = options.distributed ? [await secondsOf(3), await secondsOf(LONG)] : [0, 0];
 const reply: RankReply = {
