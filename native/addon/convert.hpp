@@ -70,7 +70,7 @@ inline Network network_from(const Napi::Object& options) {
 }
 
 // [{ l1, l2, inputs, neurons, lower, upper, neuronNorm, norm, nuclear,
-// spectralNorm, zeroSum, neuronSigns, inputSigns, centre, kept }, …], one a
+// spectralNorm, zeroSum, neuronSigns, inputSigns, equal, centre, kept }, …], one a
 // layer, with infinities where there is no bound; none where absent
 inline std::vector<Regulariser> regularisers_from(const Napi::Object& options, const Network& network) {
   const Napi::Env env = options.Env();
@@ -103,6 +103,21 @@ inline std::vector<Regulariser> regularisers_from(const Napi::Object& options, c
       };
       out.neuron_signs = signs("neuronSigns", network.outputs(layer));
       out.input_signs = signs("inputSigns", network.inputs(layer));
+    }
+    if (of.Has("equal")) {
+      // The number of its group from 1 for every input, 0 where it is alone.
+      const auto read = int32_member(of, "equal");
+      if (read.size() != network.inputs(layer)) reject(env, "equal must have a number for each input");
+      const auto count = static_cast<std::int32_t>(read.size());
+      for (std::size_t k = 0; k < read.size(); ++k) {
+        if (read[k] < 0 || read[k] > count) reject(env, "equal must have numbers of groups");
+        if (read[k] == 0) continue;
+        const auto group = static_cast<std::size_t>(read[k]);
+        if (out.equal.size() < group) out.equal.resize(group);
+        out.equal[group - 1].push_back(static_cast<std::uint32_t>(k));
+      }
+      if (std::ranges::any_of(out.equal, [](const auto& group) { return group.size() < 2; }))
+        reject(env, "equal must have two inputs at least in each group");
     }
     const std::size_t entries = network.outputs(layer) * network.inputs(layer);
     if (of.Has("centre")) {

@@ -36,12 +36,15 @@ std::vector<double> singular_values(const Mat& w) {
     for (std::size_t k = 0; k < length; ++k) sum += c[i][k] * c[j][k];
     return sum;
   };
+  double total = 0;
+  for (std::size_t i = 0; i < count; ++i) total += dot(i, i);
   for (bool turned = true; turned;) {
     turned = false;
     for (std::size_t i = 0; i < count; ++i) {
       for (std::size_t j = i + 1; j < count; ++j) {
         const double a = dot(i, i), b = dot(j, j), g = dot(i, j);
-        if (std::abs(g) <= 1e-14 * std::sqrt(a * b) || g == 0) continue;
+        // What is left of a column where there are as many as the rank without it is rounding, and turns for ever.
+        if (std::abs(g) <= 1e-14 * std::sqrt(a * b) || std::min(a, b) <= 1e-30 * total) continue;
         turned = true;
         const double zeta = (b - a) / (2 * g);
         const double tangent = (zeta < 0 ? -1 : 1) / (std::abs(zeta) + std::sqrt(1 + zeta * zeta));
@@ -69,6 +72,13 @@ double plain_value(const Regulariser& omega, const Mat& w) {
     if (x < omega.lower - kMiss || x > omega.upper + kMiss) return Regulariser::kNone;
     if (!omega.kept.empty() && omega.kept[i] == 0 && away != 0) return Regulariser::kNone;
   }
+  for (const auto& group : omega.equal) {
+    for (std::size_t j = 0; j < w.rows; ++j) {
+      for (const std::uint32_t k : group) {
+        if (w(j, k) != w(j, group.front())) return Regulariser::kNone;
+      }
+    }
+  }
   for (std::size_t k = 0; k < w.columns; ++k) value += omega.inputs * norm_of(w, k, w.rows, w.columns);
   for (std::size_t j = 0; j < w.rows; ++j) {
     const double norm = norm_of(w, j * w.columns, w.columns, 1);
@@ -90,12 +100,17 @@ struct Case {
   const char* name;
   Regulariser omega;
   bool leans = false, masked = false;  // towards given weights; held there, or else at 0, where a mask says
+  bool tied = false;                   // of four inputs three are equal
   // With what is as large as W.
   [[nodiscard]] Case on(std::size_t rows, std::size_t columns) const {
     Random random(41);
     Case made = *this;
     for (std::size_t i = 0; leans && i < rows * columns; ++i) made.omega.centre.push_back(2 * random.normal());
     for (std::size_t i = 0; masked && i < rows * columns; ++i) made.omega.kept.push_back(random.uniform(0, 1) > 0.6);
+    for (std::size_t k = 0; tied && k + 2 < columns; k += 4) {
+      const auto at = static_cast<std::uint32_t>(k);
+      made.omega.equal.push_back({at, at + 2, at + 1});
+    }
     return made;
   }
 };
@@ -139,6 +154,21 @@ std::vector<Case> cases() {
   held("towards given weights of a low rank", true, false, [](auto& it) { it.l2 = 0.7, it.nuclear = 0.8; });
   held("held at 0", false, true, [](auto&) {});
   held("held at given weights, sparse", true, true, [](auto& it) { it.l2 = 0.5, it.l1 = 0.2; });
+  const auto tied = [&](const char* name, bool leans, const std::function<void(Regulariser&)>& set) {
+    held(name, leans, false, set);
+    all.back().tied = true;
+  };
+  tied("equal inputs", false, [](auto&) {});
+  tied("equal inputs, elastic net in a box", false,
+       [](auto& it) { it.l1 = 0.3, it.l2 = 0.4, it.lower = -0.3, it.upper = 0.1; });
+  tied("equal inputs towards given weights", true, [](auto& it) { it.l2 = 1.5, it.l1 = 0.1; });
+  tied("equal inputs, non-negative, in groups of inputs", false, [](auto& it) { it.inputs = 0.6, it.lower = 0; });
+  tied("equal inputs, in groups of neurons and a ball of each", false,
+       [](auto& it) { it.neurons = 0.4, it.neuron_norm = 0.8; });
+  tied("equal inputs in a ball", false, [](auto& it) { it.norm = 1.5; });
+  tied("equal inputs of rows that sum to 0", false, [](auto& it) { it.zero_sum = true; });
+  tied("equal inputs of a low rank in a spectral ball", false,
+       [](auto& it) { it.nuclear = 0.3, it.spectral_norm = 1.2; });
   held("held at 0, in groups", false, true, [](auto& it) { it.inputs = 0.6; });
   return all;
 }
@@ -288,6 +318,48 @@ void separable_in_any_metric() {
   }
 }
 
+// The same of numbers that are to be equal: one number for the whole group, whose costs add up.
+void tied_in_any_metric() {
+  Random random(32);
+  Regulariser omega;
+  omega.l1 = 0.4;
+  omega.l2 = 0.3;
+  omega.lower = -0.6;
+  omega.upper = 0.5;
+  omega.equal = {{0, 3, 4}, {1, 5}};
+  Matrix<double> v(30, 7), kept(30, 7);
+  for (double& x : v.flat()) x = random.normal();
+  for (double& k : kept.flat()) k = random.uniform(0.2, 3);
+  const std::vector<double> from(v.flat().begin(), v.flat().end());
+  Team team(2);
+  separable_step<double>(team, omega, v.view(), kept.view(), [](double k) { return 0.7 / k; });
+  const std::vector<std::vector<std::size_t>> groups = {{0, 3, 4}, {1, 5}, {2}, {6}};
+  for (std::size_t j = 0; j < 30; ++j) {
+    for (const auto& group : groups) {
+      double low = omega.lower, high = omega.upper;
+      for (int n = 0; n < 200; ++n) {
+        const auto cost = [&](double x) {
+          double sum = 0;
+          for (const std::size_t k : group) {
+            const double away = x - from[7 * j + k];
+            sum += omega.l1 * std::abs(x) + omega.l2 / 2 * x * x + away * away * kept.flat()[7 * j + k] / 1.4;
+          }
+          return sum;
+        };
+        const double a = low + (high - low) / 3, b = high - (high - low) / 3;
+        (cost(a) < cost(b) ? high : low) = cost(a) < cost(b) ? b : a;
+      }
+      for (const std::size_t k : group) {
+        check_close(v.flat()[7 * j + k], low, 1e-7, "the minimiser of a group");
+        check_equal(v.flat()[7 * j + k], v.flat()[7 * j + group.front()], "the bits of a group");
+      }
+    }
+  }
+  std::copy(from.begin(), from.end(), v.flat().begin());
+  separable_step<double>(team, omega, v.view(), kept.view(), [](double) { return 0.0; });
+  check_close(v.flat()[0], std::clamp((from[0] + from[3] + from[4]) / 3, -0.6, 0.5), 1e-15, "a step of no size");
+}
+
 void exact_zeros_and_bounds() {
   Mat v(2, 3);
   v.values = {0.5, -0.2, 0.1, -0.1, 3, -3};
@@ -322,6 +394,9 @@ void refuses_what_has_no_closed_form() {
   check(!closed([](auto& it) { it.lower = 1, it.neuron_signs = {1}, it.input_signs = {-1}; }), "signs outside the box");
   check(!closed([](auto& it) { it.lower = 1, it.kept = {0}; }), "held at 0 outside the box");
   check(!closed([](auto& it) { it.zero_sum = true, it.kept = {0}; }), "sums of 0 where some are held at 0");
+  check(!closed([](auto& it) { it.equal = {{0, 1}}, it.kept = {0, 1}; }), "equal, and one of them held at 0");
+  check(!closed([](auto& it) { it.equal = {{0, 1}}, it.input_signs = {1, -1}; }), "equal, of different signs");
+  check(closed([](auto& it) { it.equal = {{0, 1}}, it.input_signs = {1, 1}; }), "equal, of one sign");
   check(!closed([](auto& it) { it.norm = 0; }), "a ball of nothing");
 }
 
@@ -338,6 +413,7 @@ int main() {
   }
   fact("signs of paths are kept", keeps_the_signs_of_paths);
   fact("an entry has a metric of its own", separable_in_any_metric);
+  fact("equal entries have the metric of their group", tied_in_any_metric);
   fact("zeros and bounds are exact", exact_zeros_and_bounds);
   fact("what has no closed form is told", refuses_what_has_no_closed_form);
   return report();

@@ -93,7 +93,11 @@ export function parseClassWeights(text: string): ClassWeights {
   return Object.fromEntries(pairs);
 }
 
-/** TERM=NUMBER with commas between them, layers with semicolons: `l1=1e-4,min=0;l1=0`; a term alone is true. */
+/** Groups of places from 0: `0+1/2+3`. */
+const parsePlaces = (text: string): readonly (readonly number[])[] =>
+  text.split('/').map((group) => group.split('+').map((place) => parseNumber(place.trim())));
+
+/** TERM=NUMBER with commas between them, layers with semicolons: `l1=1e-4,min=0;l1=0`; a term alone is true, `equal=0+1/2+3` has groups of inputs. */
 export function parseRegulariser(text: string): object {
   const layers = text.split(';').map((layer) => {
     const terms = layer.split(',').filter((term) => term.trim() !== '');
@@ -102,6 +106,7 @@ export function parseRegulariser(text: string): object {
         const [, name, value] = /^\s*([a-z][a-z0-9-]*)\s*(?:=(.*))?$/i.exec(term) ?? [];
         if (name === undefined) throw new InvalidArgumentError('Expected terms such as l1=1e-4,min=0.');
         const key = name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+        if (key === 'equal') return [key, parsePlaces(value ?? '')];
         return [key, value === undefined ? true : parseNumber(value.trim())];
       }),
     );
@@ -158,4 +163,15 @@ export function parseNames(text: string): readonly string[] {
   const names = text.split(',').map((name) => name.trim());
   if (names.some((name) => name === '')) throw new InvalidArgumentError('Expected names with commas between them.');
   return names;
+}
+
+/** Names of columns with commas between them, behind those groups `before`. */
+export function parseGroups(text: string, before: readonly (readonly string[])[] = []): readonly (readonly string[])[] {
+  const group = parseColumns(text).map((column) => {
+    if (typeof column === 'string') return column;
+    throw new InvalidArgumentError('Expected names of columns with commas between them: left,right.');
+  });
+  if (group.length < 2)
+    throw new InvalidArgumentError('Expected two columns at least, with commas between them: left,right.');
+  return [...before, group];
 }

@@ -1,11 +1,14 @@
 import { stat } from 'node:fs/promises';
+import path from 'node:path';
 import { compress } from '../compressing/compress.js';
 import { COMPRESS, type CompressionStep, type CompressOptions, PACE } from '../compressing/options.js';
 import { refused } from '../core/errors.js';
+import { writeFileAtomic } from '../formats/atomic-file.js';
 import { isSampleFile } from '../formats/sample-file.js';
 import { Model } from '../model/model.js';
 import { MODEL } from '../model/model-file.js';
 import { pick, readOptions } from '../network/schema.js';
+import { PICTURE, pictureOfSizes } from '../report/sizes.js';
 import type { Rows } from '../training/options.js';
 import type { TrainingData } from '../training/result.js';
 import { demandsOf } from './model.js';
@@ -18,6 +21,8 @@ export interface CompressFlags extends DataFlags, CompressOptions {
   readonly model: string;
   /** The model file that is written. */
   readonly to: string;
+  /** A picture of score against size that is written. */
+  readonly picture?: string;
   readonly solver?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -50,12 +55,24 @@ const stepText = ({ kind, round, step, weights, distance, validation }: Compress
   return `round ${round}, ${what}: ${[`${weights} weights`, ...scores].join(', ')}\n`;
 };
 
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT for a picture of a path that there is none of */
+function checkPicture({ picture, to, sparsity, parameters, validationShare }: CompressFlags): void {
+  if (picture === undefined) return;
+  if (sparsity === undefined && parameters === undefined)
+    throw refused('Expected --sparsity or --parameters with --picture, which draws the rounds of pruning');
+  if (validationShare === 0)
+    throw refused('Expected no --validation-share 0 with --picture: what is held out gives the scores');
+  if (path.resolve(picture) === path.resolve(to)) throw refused('Expected two files for --picture and --to');
+}
+
 /** `dladmm compress`. @throws DlAdmmError whatever reading, training and saving can cause */
 export async function compressCommand(flags: CompressFlags, terminal: Terminal): Promise<number> {
-  const { model: file, to, data, labels, json, quiet, solver } = flags;
+  const { model: file, to, data, labels, json, quiet, solver, picture } = flags;
   const rules = pick(COMPRESS, flags) as CompressOptions;
   readOptions(COMPRESS, rules);
+  checkPicture(flags);
   await checkTarget(to, filesOf(data, labels, file), MODEL);
+  if (picture !== undefined) await checkTarget(picture, [...filesOf(data, labels, file), to], PICTURE);
   using model = await Model.load(file);
   const options = { ...pick(PACE, flags), ...(solver !== undefined && { solver }) };
   const { signal } = terminal;
@@ -69,11 +86,13 @@ export async function compressCommand(flags: CompressFlags, terminal: Terminal):
   const found = await (json || quiet ? work(() => undefined) : telling(terminal, 'compressing', (_, say) => work(say)));
   const { model: small, ...told } = found;
   await small.save(to, { ...small.note, 'compressed from': file });
+  const drawn = picture !== undefined && pictureOfSizes(found.history);
+  if (drawn) await writeFileAtomic(picture, Buffer.from(drawn), PICTURE);
   const [{ size: before }, { size: after }] = [await stat(file), await stat(to)];
   await terminal.out(
     json
-      ? `${JSON.stringify({ ...told, bytes: { before, after }, model: to })}\n`
-      : `${found}\nwritten to ${to}: ${after} bytes, ${file} has ${before}\n`,
+      ? `${JSON.stringify({ ...told, bytes: { before, after }, model: to, ...(drawn && { picture }) })}\n`
+      : `${found}\nwritten to ${to}: ${after} bytes, ${file} has ${before}\n${drawn ? `drawn in ${picture}\n` : ''}`,
   );
   return 0;
 }

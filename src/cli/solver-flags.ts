@@ -93,6 +93,7 @@ const FORMS = {
   columns: ['<columns>', parse.parseColumns],
   target: ['<columns>', parse.parseTarget],
   pairs: ['<columns>', parse.parsePairs],
+  groups: ['<columns>', parse.parseGroups],
   delimiter: ['<text>', parse.parseDelimiter],
   text: ['<name>', String],
   file: ['<file>', String],

@@ -203,6 +203,7 @@ export function compressCommandOf(program: Command, solvers: readonly AnySolver[
     .optionsGroup('Model and output:')
     .option('--model <file>', 'the model')
     .requiredOption('--to <file>', 'write the smaller model here (safetensors)')
+    .option('--picture <file>', 'draw the score against the weights that are left, round by round (SVG)')
     .option('--json', 'the outcome as JSON')
     .option('--quiet', 'the outcome only')
     .addHelpText(

@@ -27,6 +27,7 @@ const FEW_BATCH = 32;
 
 const OWN = [
   'regularise',
+  'equal',
   'epochs',
   'iterations',
   'checkpoint',

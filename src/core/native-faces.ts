@@ -73,6 +73,8 @@ export interface NativeRegulariser {
   /** Of monotone paths: −1, 0 or 1 for each. */
   readonly neuronSigns?: Int32Array;
   readonly inputSigns?: Int32Array;
+  /** The number of its group of equal inputs from 1, 0 where it is alone. */
+  readonly equal?: Int32Array;
   /** What l2 draws the weights to, 0 if absent; and which weights may be other than 0, all if absent. */
   readonly centre?: Float64Array;
   readonly kept?: Int32Array;

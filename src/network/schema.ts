@@ -68,6 +68,7 @@ export type Typed =
         | 'columns'
         | 'target'
         | 'pairs'
+        | 'groups'
         | 'delimiter'
         | 'text'
         | 'file'

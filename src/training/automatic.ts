@@ -69,25 +69,53 @@ interface Stage {
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT where one is no number
  */
-function byPlace(given: object, columns: readonly (string | Column)[]): object {
+function placesOf(name: unknown, columns: readonly (string | Column)[], option: string): readonly unknown[] {
   const known = columns.map((column): Column => (typeof column === 'string' ? { name: column } : column));
-  const { offsets } = offsetsOf(known);
-  const pairs = Object.entries(given).flatMap(([name, sign]): readonly [string, unknown][] => {
-    const at = known.findIndex((column) => column.name === name);
-    const column = known[at];
-    if (column === undefined) return [[name, sign]];
-    const { categories, buckets, hash, date, indicator } = column;
-    if (categories || buckets || hash || date) throw expected('columns of numbers', 'monotone', name);
-    const count = inputsOfColumn(column) - (indicator ? 1 : 0);
-    return Array.from({ length: count }, (_, i) => [String((offsets[at] as number) + i), sign]);
-  });
-  return Object.fromEntries(pairs);
+  const at = known.findIndex((column) => column.name === name);
+  const column = known[at];
+  if (column === undefined) return [name];
+  const { categories, buckets, hash, date, indicator } = column;
+  if (categories || buckets || hash || date) throw expected('columns of numbers', option, name);
+  const first = offsetsOf(known).offsets[at] as number;
+  return Array.from({ length: inputsOfColumn(column) - (indicator ? 1 : 0) }, (_, i) => String(first + i));
 }
 
-/** The same options, `monotone` of places. */
+/**
+ * Groups of columns as groups of places: the numbers of all are equal, and each of their bins.
+ *
+ * @throws DlAdmmError ERR_DLADMM_RANGE where one is no column, ERR_DLADMM_ARGUMENT where one is no number, ERR_DLADMM_SHAPE where they
+ * have different numbers of bins
+ */
+function groupsByPlace(equal: readonly unknown[], columns: readonly (string | Column)[]): readonly unknown[] {
+  const names = new Set(columns.map((column) => (typeof column === 'string' ? column : column.name)));
+  return equal.flatMap((group) => {
+    if (!Array.isArray(group) || group.length === 0) return [group];
+    const unknown = group.find((name) => typeof name === 'string' && !names.has(name) && !/^\d+$/.test(name));
+    if (unknown !== undefined) throw expected('numeric columns by name,', 'equal', unknown, 'ERR_DLADMM_RANGE');
+    const places = group.map((name) => placesOf(name, columns, 'equal'));
+    const [{ length: count } = []] = places;
+    const other = places.findIndex(({ length }) => length !== count);
+    if (other >= 0) {
+      const what = `columns of as many inputs as ${group[0]}, which has ${count},`;
+      throw expected(what, 'equal', `${group[other]} of ${places[other]?.length}`, 'ERR_DLADMM_SHAPE');
+    }
+    return Array.from({ length: count }, (_, i) => places.map((each) => each[i]));
+  });
+}
+
+/** The same options, `monotone` and `equal` of places. */
 export function placed<O extends object>(options: O, columns: readonly (string | Column)[] = []): O {
-  const { monotone } = options as { readonly monotone?: unknown };
-  return isObject(monotone) ? { ...options, monotone: byPlace(monotone, columns) } : options;
+  const { monotone, equal } = options as { readonly monotone?: unknown; readonly equal?: unknown };
+  const signs =
+    isObject(monotone) &&
+    Object.entries(monotone).flatMap(([name, sign]) =>
+      placesOf(name, columns, 'monotone').map((place) => [place, sign] as const),
+    );
+  return {
+    ...options,
+    ...(signs && { monotone: Object.fromEntries(signs) }),
+    ...(Array.isArray(equal) && { equal: groupsByPlace(equal, columns) }),
+  };
 }
 
 function stagesOf(
@@ -293,6 +321,19 @@ function givenOf(options: Readonly<Record<string, unknown>>): Given {
   } as Given;
 }
 
+/** Options without the places of inputs, of which there is no number yet. */
+function withoutPlaces(options: Readonly<Record<string, unknown>>): object {
+  const { regularise } = options;
+  if (!isObject(regularise)) return options;
+  const { W } = regularise as { readonly W?: unknown };
+  const less = (terms: unknown): unknown =>
+    isObject(terms) ? Object.fromEntries(Object.entries(terms).filter(([term]) => term !== 'equal')) : terms;
+  return {
+    ...options,
+    regularise: { ...regularise, ...(W !== undefined && { W: Array.isArray(W) ? W.map(less) : less(W) }) },
+  };
+}
+
 /** What can be said of options before any sample is seen; the plan is that of the solver, where that is to be chosen of one of those. */
 export function checkedPlan(options: object): Plan<never> {
   checkFront(options, given(options, 'layers'));
@@ -304,12 +345,12 @@ export function checkedPlan(options: object): Plan<never> {
   const { loss = of === 'multi-label' || of === 'labels' ? 'sigmoid-cross-entropy' : meant } = rest;
   const own = Object.entries(rest).filter(
     ([key, value]) =>
-      value !== undefined && !['initialisation', 'monotone'].includes(key) && !Object.hasOwn(FRONT, key),
+      value !== undefined && !['initialisation', 'monotone', 'equal'].includes(key) && !Object.hasOwn(FRONT, key),
   );
   const solver = isAutomatic(options) ? 'minibatch-admm' : given(options, 'solver');
   const plan = planOf<never>({
     layers: [1, ...((given(options, 'hidden') ?? []) as readonly number[]), 1],
-    ...Object.fromEntries(own),
+    ...withoutPlaces(Object.fromEntries(own)),
     solver,
     ...(loss !== undefined && { loss }),
   });

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Model } from '../../src/model/model.js';
+import { pictureOfSizes, type Round } from '../../src/report/sizes.js';
 import { inFolder } from './support.js';
 
 const { path, run } = inFolder();
@@ -76,7 +77,31 @@ describe('dladmm compress', () => {
     expect((await run('predict', 'int8.safetensors', 'table.csv')).out).toMatch(/^class,no,yes\n/);
   });
 
+  it('draws the score after each round, and takes no file that is no picture of ours', async () => {
+    const args = ['compress', 'large.safetensors', 'table.csv', '--sparsity', '0.9', '--to', 'drawn.safetensors'];
+    const more = [...QUICK, '--rounds', '3', '--picture', 'path.svg', '--json'];
+    const { code, out } = await run(...args, ...more);
+    expect(code).toBe(0);
+    const { picture, history } = JSON.parse(out) as { picture: string; history: readonly Round[] };
+    expect(picture).toBe('path.svg');
+    const drawn = readFileSync(path('path.svg'), 'utf8');
+    expect(drawn).toBe(pictureOfSizes(history));
+    const rounds = history.filter(({ kind }) => kind === 'retraining');
+    expect([...drawn.matchAll(/<title>(\d+) weights/g)].map(([, weights]) => Number(weights))).toEqual(
+      rounds.map(({ weights }) => weights),
+    );
+    expect((await run(...args, ...more)).code).toBe(0);
+    const taken = await run(...args, ...QUICK, '--picture', 'table.csv');
+    expect([taken.code, taken.err]).toEqual([1, expect.stringMatching(/that is the file to read from/)]);
+    writeFileSync(path('other.svg'), '<svg xmlns="http://www.w3.org/2000/svg"></svg>');
+    const other = await run(...args, ...QUICK, '--picture', 'other.svg');
+    expect([other.code, other.err]).toEqual([1, expect.stringMatching(/no picture of dladmm/)]);
+  });
+
   it.each([
+    [['--quantise', 'int8', '--picture', 'no.svg'], 1, /--sparsity or --parameters with --picture/],
+    [['--sparsity', '0.5', '--validation-share', '0', '--picture', 'no.svg'], 1, /no --validation-share 0/],
+    [['--sparsity', '0.5', '--picture', 'no.safetensors'], 1, /two files/],
     [['--sparsity', '1'], 1, /above 0 and below 1 for sparsity/],
     [[], 1, /either sparsity or parameters/],
     [['--sparsity', '0.5', '--parameters', '9'], 1, /either sparsity or parameters/],

@@ -138,6 +138,7 @@ const regulariser = members(
     spectralNorm: mostly(fc.constant(Infinity), 0.5, 0, NaN),
     neuronSigns: mostly(fc.constant(undefined), Int32Array.of(1, -1), Int32Array.of(1, 0, 7), [1]),
     inputSigns: mostly(fc.constant(Int32Array.of(1, 0)), Int32Array.of(-1), undefined),
+    equal: mostly(fc.constant(undefined), Int32Array.of(1, 1), Int32Array.of(0, 3, -7), [1, 1]),
     zeroSum: mostly(fc.constant(false), true),
     centre: mostly(
       fc.constant(undefined),

@@ -95,6 +95,19 @@ bool spectral_step(Team& team, const Regulariser& omega, double t, MatrixView<T>
   return true;
 }
 
+// W_jk <- the mean of its group; afterwards, where `first`, the first of it: the mean of equal numbers may round.
+template <typename T>
+void tie(const Regulariser& omega, MatrixView<T> own, bool first) {
+  for (std::size_t j = 0; j < own.rows; ++j) {
+    for (const auto& group : omega.equal) {
+      double sum = 0;
+      for (const std::uint32_t k : group) sum += static_cast<double>(own.row(j)[k]);
+      const T to = first ? own.row(j)[group.front()] : static_cast<T>(sum / static_cast<double>(group.size()));
+      for (const std::uint32_t k : group) own.row(j)[k] = to;
+    }
+  }
+}
+
 }  // namespace
 
 SpectralRoom::SpectralRoom(std::size_t largest, std::size_t side)
@@ -185,6 +198,7 @@ bool proximal_step(Team& team, const Regulariser& omega, double t, MatrixView<T>
   each_piece(team, v.rows, v.columns, [&](Rows part, unsigned) {
     const MatrixView<T> own = v.rows_from(part);
     lean(omega, part, own, MatrixView<const T>(own), [size = static_cast<T>(t)](T) DLADMM_INLINE { return size; });
+    tie(omega, own, false);
     entrywise::each([of = EntryStep<T>(omega), size = static_cast<T>(t)](T& x) DLADMM_INLINE { x = of(x, size); }, own);
     keep_allowed(omega, part, own);
     for (std::size_t i = 0; (by_neurons || omega.zero_sum) && i < own.rows; ++i) {
@@ -206,7 +220,11 @@ bool proximal_step(Team& team, const Regulariser& omega, double t, MatrixView<T>
     const double factor = shrunk(std::sqrt(elementwise::square_norm<T>(team, v)), 0, omega.norm);
     each_piece(team, v.rows, v.columns, [&](Rows part, unsigned) { scale(v.rows_from(part), factor); });
   }
-  return !omega.spectral() || spectral_step(team, omega, after, v, room);
+  if (omega.spectral() && !spectral_step(team, omega, after, v, room)) return false;
+  if (!omega.equal.empty()) {
+    each_piece(team, v.rows, v.columns, [&](Rows part, unsigned) { tie(omega, v.rows_from(part), true); });
+  }
+  return true;
 }
 
 #define DLADMM_INSTANTIATE(T)                                                                      \

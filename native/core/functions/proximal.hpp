@@ -6,6 +6,7 @@
 // `closed`. (N. Parikh, S. Boyd, Proximal Algorithms, 2014, chapter 6.)
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <vector>
@@ -33,6 +34,8 @@ struct Regulariser {
   // Of monotone paths: r_j of every neuron and c_k of every input, −1, 0 or 1. Where c_k is not 0, r_j c_k W_jk ≥ 0,
   // and W_jk = 0 where r_j is. Both empty, or both there.
   std::vector<std::int8_t> neuron_signs, input_signs;
+  // W_·k is one for all k of a group; each group has two at least, and no input is in two.
+  std::vector<std::vector<std::uint32_t>> equal;
   std::vector<double> centre;      // A, as W lies; empty for 0
   std::vector<std::uint8_t> kept;  // w = a where it is 0, as W lies; empty where all are kept
 
@@ -42,9 +45,20 @@ struct Regulariser {
   [[nodiscard]] bool separable() const {
     return inputs == 0 && neurons == 0 && neuron_norm == kNone && norm == kNone && !spectral() && !zero_sum;
   }
-  [[nodiscard]] bool none() const { return l1 == 0 && l2 == 0 && !bounded() && !masked() && separable(); }
+  [[nodiscard]] bool none() const {
+    return l1 == 0 && l2 == 0 && !bounded() && !masked() && equal.empty() && separable();
+  }
   // Whether some entries are held, or of one sign.
   [[nodiscard]] bool masked() const { return !input_signs.empty() || !kept.empty(); }
+  // Whether what is equal has one sign, and is not held entry by entry: then the mean of a group comes first, and each
+  // other term acts on it alike.
+  [[nodiscard]] bool ties() const {
+    if (!equal.empty() && !kept.empty()) return false;
+    return input_signs.empty() || std::ranges::all_of(equal, [&](const std::vector<std::uint32_t>& group) {
+             return std::ranges::all_of(group,
+                                        [&](std::uint32_t k) { return input_signs[k] == input_signs[group.front()]; });
+           });
+  }
   // Whether the numbers are such, the set is not empty, and the proximal step is the one taken below: entry by entry,
   // then at most one of the terms that see groups, for which the entries before must be a cone.
   [[nodiscard]] bool closed() const {
@@ -56,7 +70,7 @@ struct Regulariser {
     return l1 >= 0 && l2 >= 0 && inputs >= 0 && neurons >= 0 && nuclear >= 0 && finite && lower <= upper &&
            lower < kNone && upper > -kNone && neuron_norm > 0 && norm > 0 && spectral_norm > 0 &&
            (!masked() || (lower <= 0 && upper >= 0)) && (groups == 0 || (groups == 1 && cone)) &&
-           (matrices == 0 || (matrices == 1 && groups == 0 && !entries));
+           (matrices == 0 || (matrices == 1 && groups == 0 && !entries)) && ties();
   }
 };
 
@@ -168,6 +182,37 @@ void lean(const Regulariser& omega, Rows rows, MatrixView<T> own, MatrixView<con
                   own, metric, a);
 }
 
+// W_jk <- the mean of its group, in the metric of 1/t_jk = 1/size(metric_jk), and the step of the one number that is
+// left, whose own t is the harmonic mean. `own` as it is before the steps of the entries, which `step` takes.
+template <typename T, typename Size, typename Step>
+void tied_step(const Regulariser& omega, MatrixView<T> own, MatrixView<const T> metric, Size size, Step&& step) {
+  std::vector<T> found;
+  for (std::size_t j = 0; j < own.rows; ++j) {
+    for (const auto& group : omega.equal) {
+      double weights = 0, sum = 0, plain = 0;
+      bool moves = true;
+      for (const std::uint32_t k : group) {
+        const auto t = static_cast<double>(size(metric.row(j)[k])), x = static_cast<double>(own.row(j)[k]);
+        moves = moves && t > 0;
+        weights += 1 / t;
+        sum += x / t;
+        plain += x;
+      }
+      const auto count = static_cast<double>(group.size());
+      const auto mean = static_cast<T>(moves ? sum / weights : plain / count);
+      found.push_back(EntryStep<T>(omega)(mean, moves ? static_cast<T>(count / weights) : T(0)));
+    }
+  }
+  step();
+  std::size_t next = 0;
+  for (std::size_t j = 0; j < own.rows; ++j) {
+    for (const auto& group : omega.equal) {
+      for (const std::uint32_t k : group) own.row(j)[k] = found[next];
+      ++next;
+    }
+  }
+}
+
 // The step in a metric of one number an entry, (1/t_jk) of (W − V)²_jk/2, with t_jk = size(kept_jk); of what is
 // separable alone.
 template <typename T, typename Size>
@@ -175,8 +220,14 @@ void separable_step(Team& team, const Regulariser& omega, MatrixView<T> v, Matri
   each_piece(team, v.rows, v.columns, [&](Rows rows, unsigned) {
     const MatrixView<T> own = v.rows_from(rows);
     lean(omega, rows, own, kept.rows_from(rows), size);
-    entrywise::each([of = EntryStep<T>(omega), size](T& x, T k) DLADMM_INLINE { x = of(x, size(k)); }, own,
-                    kept.rows_from(rows));
+    const MatrixView<const T> metric = kept.rows_from(rows);
+    const auto step = [&] {
+      entrywise::each([of = EntryStep<T>(omega), size](T& x, T k) DLADMM_INLINE { x = of(x, size(k)); }, own, metric);
+    };
+    if (omega.equal.empty())
+      step();
+    else
+      tied_step(omega, own, metric, size, step);
     keep_allowed(omega, rows, own);
   });
 }

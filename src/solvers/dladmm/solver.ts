@@ -1,6 +1,7 @@
 import { group, kindsOf, number, option, type Schema, whole, word } from '../../network/schema.js';
 import { checkOutput, dualBegins, initialisedBy, OUTPUTS, searchedBy, sweepType } from '../shared/declared.js';
 import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
+import { EQUAL } from '../shared/equal.js';
 import { MONOTONE, REGULARISE, regularisedBy } from '../shared/regularise.js';
 import { CONSTANT, growing, growth, scheduleType } from '../shared/schedule.js';
 import { EXACT, type IterationRecord, layered, layeredPlan, listLayeredUpdates } from '../shared/splittings/layered.js';
@@ -81,6 +82,7 @@ const OPTIONS = {
   l2: number({ min: 0 }, { default: 0, symbol: 'λ', says: 'Weight decay: Ω_l(W) = (λ/2)‖W‖².' }),
   regularise: REGULARISE,
   monotone: MONOTONE,
+  equal: EQUAL,
   ...searchedBy({
     stepSearch: word(['backtracking', 'exact'], {
       default: 'backtracking',
@@ -143,7 +145,7 @@ export const dladmm = defineSolver({
   iterations: 200,
   options: OPTIONS,
   plan: (
-    { nu, rho, theta0, tau0, l2, regularise, monotone, stepSearch, growth, outputSolver, sweep, step, ...rest },
+    { nu, rho, theta0, tau0, l2, regularise, monotone, equal, stepSearch, growth, outputSolver, sweep, step, ...rest },
     { network },
   ) =>
     layeredPlan({
@@ -154,7 +156,7 @@ export const dladmm = defineSolver({
       settings: {
         ...EXACT,
         l2,
-        ...regularisedBy({ regularise, monotone }, network),
+        ...regularisedBy({ regularise, monotone, equal }, network),
         search: stepSearch,
         growth,
         ...fistaOf(outputSolver),

@@ -2,6 +2,7 @@ import { classifies } from '../../network/network.js';
 import { group, number, option, type Schema, whole, word } from '../../network/schema.js';
 import { checkOutput, initialisedBy, OUTPUTS, sweepType } from '../shared/declared.js';
 import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
+import { EQUAL } from '../shared/equal.js';
 import { MONOTONE, REGULARISE, regularisedBy } from '../shared/regularise.js';
 import { EXACT, layered, layeredPlan, listLayeredUpdates } from '../shared/splittings/layered.js';
 import { stepsBy } from '../shared/step.js';
@@ -25,6 +26,7 @@ const OPTIONS = {
   warmStart: whole(0, { default: 5, says: 'Iterations without an update of the multiplier λ.' }),
   regularise: REGULARISE,
   monotone: MONOTONE,
+  equal: EQUAL,
   step: stepsBy({ W: 'cholesky', a: 'cholesky' }),
   start: group(
     {
@@ -59,7 +61,7 @@ export const inversion = defineSolver({
   splitting: layered,
   iterations: 100,
   options: OPTIONS,
-  plan: ({ beta, gamma, warmStart, regularise, monotone, step, start, initialisation, sweep }, { network }) => {
+  plan: ({ beta, gamma, warmStart, regularise, monotone, equal, step, start, initialisation, sweep }, { network }) => {
     const L = network.layers.length - 1;
     const warm = sweep.filter(({ block }) => block !== 'u');
     return layeredPlan({
@@ -68,7 +70,7 @@ export const inversion = defineSolver({
       firstUpdates: listLayeredUpdates(firstWeights, L),
       updatesOf: (iteration) => (iteration <= warmStart ? warm : sweep),
       steps: step,
-      settings: { ...EXACT, ...regularisedBy({ regularise, monotone }, network) },
+      settings: { ...EXACT, ...regularisedBy({ regularise, monotone, equal }, network) },
       multiplier: 'output',
       bias: 'joint',
       penaltiesFor: (samples) => ({ nu: beta, rho: beta, theta0: samples * 1e-12, tau0: 1e-12 }),

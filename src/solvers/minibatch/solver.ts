@@ -2,6 +2,7 @@ import { present } from '../../core/objects.js';
 import { flag, option, type Schema, whole } from '../../network/schema.js';
 import { initialisedBy, sweepType } from '../shared/declared.js';
 import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
+import { EQUAL } from '../shared/equal.js';
 import { falling, LEARNING_RATE, scheduled } from '../shared/learning-rate.js';
 import { MONOTONE, REGULARISE, regularisedBy } from '../shared/regularise.js';
 import type { Sweep, Update } from '../shared/sweep.js';
@@ -29,6 +30,7 @@ const OPTIONS = {
   ...GRAM_STEP,
   regularise: REGULARISE,
   monotone: MONOTONE,
+  equal: EQUAL,
   initialisation: initialisedBy('he'),
   sweep: option(sweepType<Sweep, Update>(listBatchUpdates), {
     default: minibatchSweep,
@@ -52,12 +54,13 @@ export const minibatch = defineSolver({
       initialisation,
       regularise,
       monotone,
+      equal,
       ...method
     },
     { iterations: epochs, network },
   ) => {
     const stepFor = scheduled({ rate, falls, otherwise: 'cosine', epochs });
-    const regular = regularisedBy({ regularise, monotone }, network);
+    const regular = regularisedBy({ regularise, monotone, equal }, network);
     return { method, stepFor, shuffle, initialisation, ...present({ batchSize }), ...regular };
   },
 });

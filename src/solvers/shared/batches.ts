@@ -6,6 +6,7 @@ import { present } from '../../core/objects.js';
 import { type Complete, flag, number, perLayer, type Schema, whole, word } from '../../network/schema.js';
 import { graphInitialisedBy, initialisedBy, LABEL_LOSS } from './declared.js';
 import { defineSolver } from './descriptor.js';
+import { EQUAL } from './equal.js';
 import { falling, scheduled } from './learning-rate.js';
 import { checkDivides, type GradientMethod, L2, METHODS, type MethodName, methodOf, rate } from './methods.js';
 import type { EpochRecord } from './record.js';
@@ -62,14 +63,14 @@ const PROXIMAL = {
   ...({ gd: 'any', sgd: 'any', badm: 'any', sisa: 'any' } as const),
   ...({ adagrad: 'separable', adam: 'separable', nadamw: 'separable' } as const),
 } as const satisfies { readonly [M in MethodName]?: 'any' | 'separable' };
-const REGULAR = { regularise: REGULARISE, monotone: MONOTONE } as const satisfies Schema;
+const REGULAR = { regularise: REGULARISE, monotone: MONOTONE, equal: EQUAL } as const satisfies Schema;
 type Regularised<M> = M extends keyof typeof PROXIMAL ? typeof REGULAR : unknown;
 
 /** @throws DlAdmmError ERR_DLADMM_RANGE for what has no closed form in the metric of the method */
 function checkMetric(name: MethodName, regularisers: readonly NativeRegulariser[]): void {
   const group = regularisers.find((each) => !isSeparable(each));
   if (group === undefined || !(name in PROXIMAL) || PROXIMAL[name as keyof typeof PROXIMAL] === 'any') return;
-  const text = `Expected l1, l2, min and max alone for regularise.W, as other terms have no closed form in the metric of ${name}; sgd takes all`;
+  const text = `Expected l1, l2, min, max and equal alone for regularise.W, as other terms have no closed form in the metric of ${name}; sgd takes all`;
   throw new DlAdmmError('ERR_DLADMM_RANGE', text);
 }
 
@@ -131,9 +132,9 @@ const define = <M extends MethodName, S extends Schema, C extends Traits['can']>
     } as S & typeof ON_SAMPLES & OnCourse<S> & Regularised<M>,
     plan: (own, { iterations: epochs, network }) => {
       const { learningRateSchedule: falls, warmUp = 0, ...most } = own as Complete<ReturnType<typeof onCourse>>;
-      const { batchSize, reduction, shuffle, initialisation, regularise, monotone, ...rest } =
+      const { batchSize, reduction, shuffle, initialisation, regularise, monotone, equal, ...rest } =
         most as unknown as Complete<typeof ON_SAMPLES & typeof REGULAR>;
-      const regular = regularisedBy({ regularise, monotone }, network);
+      const regular = regularisedBy({ regularise, monotone, equal }, network);
       checkMetric(told.name, regular.regularisers ?? []);
       const method = { solver: told.name, ...rest } as unknown as GradientMethod;
       const { subBatches, learningRate: rate } = methodOf(method);

@@ -15,6 +15,7 @@ import {
   type Schema,
   type ValueType,
 } from '../../network/schema.js';
+import { agrees, EQUAL_TERM, type Groups, numbered } from './equal.js';
 
 /** Ω_l of a layer: terms that add up, and bounds that hold exactly. */
 const TERMS = {
@@ -29,6 +30,7 @@ const TERMS = {
   nuclear: number({ min: 0 }, { default: 0, says: 'λ Σ σ_i(W): a low rank.' }),
   spectralNorm: number('positive', { otherwise: 'none', says: 'σ_1(W) is no more.' }),
   zeroSum: flag({ default: false, says: 'The weights of every neuron add up to 0.' }),
+  equal: EQUAL_TERM,
 } as const satisfies Schema;
 
 /** Where code of the package says more of a layer than options can. */
@@ -42,10 +44,19 @@ export type WeightTerms = OptionsOf<typeof TERMS> & {
 
 const ONE = group(TERMS, { otherwise: 'none', says: 'Ω_l of a layer.' });
 
+/** @throws DlAdmmError ERR_DLADMM_RANGE for what leaves no weight but 0 */
+function feasible(terms: NativeRegulariser, name: string): NativeRegulariser {
+  const { equal, zeroSum } = terms;
+  if (equal === undefined || !zeroSum || !equal.every((group) => group === 1)) return terms;
+  const text = `Expected an input that is not equal to all others for ${name} beside zeroSum: weights that are equal and add up to 0 are 0`;
+  throw new DlAdmmError('ERR_DLADMM_RANGE', text);
+}
+
 /** As the addon takes it. @throws DlAdmmError ERR_DLADMM_RANGE for terms that contradict each other, or have no proximal step together */
 function nativeTerms(
-  { min, max, neuronNorm, norm, spectralNorm, ...terms }: Complete<typeof TERMS>,
+  { min, max, neuronNorm, norm, spectralNorm, equal, ...terms }: Complete<typeof TERMS>,
   name: string,
+  inputs: number,
 ): NativeRegulariser {
   const [lower, upper] = [min ?? Number.NEGATIVE_INFINITY, max ?? Number.POSITIVE_INFINITY];
   const fail = (what: string): never => {
@@ -64,15 +75,20 @@ function nativeTerms(
   if (matrices.length + groups.length + (terms.l1 > 0 || bounded ? 1 : 0) > 1 && matrices.length > 0) {
     fail('at most l2 beside zeroSum, and beside nuclear and spectralNorm,');
   }
+  const tied = equal && equal.length > 0 ? numbered(equal, inputs, `${name}.equal`) : undefined;
   const none = Number.POSITIVE_INFINITY;
-  return {
-    ...terms,
-    lower,
-    upper,
-    neuronNorm: neuronNorm ?? none,
-    norm: norm ?? none,
-    spectralNorm: spectralNorm ?? none,
-  };
+  return feasible(
+    {
+      ...terms,
+      ...present({ equal: tied }),
+      lower,
+      upper,
+      neuronNorm: neuronNorm ?? none,
+      norm: norm ?? none,
+      spectralNorm: spectralNorm ?? none,
+    },
+    name,
+  );
 }
 
 type OfLayers = WeightTerms | readonly WeightTerms[];
@@ -82,16 +98,19 @@ const ofLayers: ValueType<OfLayers, readonly NativeRegulariser[]> = {
   typed: { as: 'regulariser' },
   check(value, name, about: About) {
     const layers = about.network.layers.length - 1;
-    const one = (each: unknown, called: string) => ({
-      ...nativeTerms(ONE.read(each ?? {}, called, about) as Complete<typeof TERMS>, called),
+    const one = (each: unknown, called: string, l: number) => ({
+      ...nativeTerms(
+        ONE.read(each ?? {}, called, about) as Complete<typeof TERMS>,
+        called,
+        about.network.layers[l] as number,
+      ),
       ...(each as WeightTerms | undefined)?.[HELD],
     });
     if (!Array.isArray(value)) {
-      const terms = one(value, name);
-      return new Array<NativeRegulariser>(layers).fill(terms);
+      return Array.from({ length: layers }, (_, l) => one(value, name, l));
     }
     if (value.length !== layers) throw expected(`${layers} of them, one a layer,`, name, value, 'ERR_DLADMM_SHAPE');
-    return value.map((each, i) => one(each, `${name}[${i}]`));
+    return value.map((each, i) => one(each, `${name}[${i}]`, i));
   },
 };
 
@@ -169,6 +188,25 @@ function signsOf(given: Monotone, { layers, activation, loss }: Network): readon
 interface Regularised {
   readonly regularise?: { readonly W?: readonly NativeRegulariser[] | undefined } | undefined;
   readonly monotone?: Monotone | undefined;
+  readonly equal?: Groups | undefined;
+}
+
+const nothing = (): NativeRegulariser =>
+  nativeTerms(ONE.read({}, 'regularise.W', NOTHING) as Complete<typeof TERMS>, 'regularise.W', 0);
+
+/** What layers are asked for, and the equal inputs of the first. */
+function tiedBy({ regularise, equal }: Regularised, { layers }: Network): readonly NativeRegulariser[] | undefined {
+  const own = regularise?.W;
+  if (equal === undefined || equal.length === 0) return own;
+  const [first = nothing(), ...others] = own ?? layers.slice(1).map(nothing);
+  if (first.equal !== undefined)
+    throw new DlAdmmError(
+      'ERR_DLADMM_RANGE',
+      'Expected equal, or equal of the first layer in regularise.W, but received both',
+    );
+  if (first.kept !== undefined)
+    throw new DlAdmmError('ERR_DLADMM_RANGE', 'Expected no equal where single weights are held');
+  return [feasible({ ...first, equal: numbered(equal, layers[0] as number, 'equal') }, 'equal'), ...others];
 }
 
 /**
@@ -177,19 +215,22 @@ interface Regularised {
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE for what contradicts monotone paths
  */
 export function regularisedBy(
-  { regularise, monotone }: Regularised,
+  { monotone, ...terms }: Regularised,
   network: Network,
 ): { readonly regularisers?: readonly NativeRegulariser[] } {
-  const own = regularise?.W;
+  const own = tiedBy(terms, network);
   if (monotone === undefined || Object.keys(monotone).length === 0) return present({ regularisers: own });
   const signs = signsOf(monotone, network);
   return {
     regularisers: signs.slice(1).map((neuronSigns, l) => {
-      const terms =
-        own?.[l] ?? nativeTerms(ONE.read({}, 'regularise.W', NOTHING) as Complete<typeof TERMS>, 'regularise.W');
+      const terms = own?.[l] ?? nothing();
       const { nuclear, spectralNorm, zeroSum, lower, upper } = terms;
       if (nuclear > 0 || spectralNorm < Infinity || zeroSum || lower > 0 || upper < 0) {
         const text = `Expected bounds that 0 is within, and no nuclear, spectralNorm or zeroSum, for regularise.W of layer ${l + 1} beside monotone, whose signs they contradict`;
+        throw new DlAdmmError('ERR_DLADMM_RANGE', text);
+      }
+      if (!agrees(terms, signs[l] as Int32Array)) {
+        const text = `Expected inputs of one sign in each group that is equal, of layer ${l + 1}, beside monotone: weights of two signs that are equal are 0`;
         throw new DlAdmmError('ERR_DLADMM_RANGE', text);
       }
       return { ...terms, neuronSigns, inputSigns: signs[l] as Int32Array };

@@ -473,6 +473,15 @@ describe('a training with ℓ1', () => {
     });
     expect(Array.from(model.weights[0] ?? [])).toContain(0);
     expect(parseRegulariser('l1=1e-4')).toEqual({ l1: 1e-4 });
+    expect(parseRegulariser('l1=1e-4;equal=0+2/1+3+4')).toEqual([
+      { l1: 1e-4 },
+      {
+        equal: [
+          [0, 2],
+          [1, 3, 4],
+        ],
+      },
+    ]);
     expect(parseRegulariser('l1=1e-4,neuron-norm=2;;zero-sum')).toEqual([
       { l1: 1e-4, neuronNorm: 2 },
       {},
