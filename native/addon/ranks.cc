@@ -39,8 +39,8 @@ class RanksHandle : public Handle<RanksHandle> {
         [](Napi::Env env) -> Napi::Value {
           const World& all = world(env);
           auto out = Napi::Object::New(env);
-          out.Set("rank", all.rank());
-          out.Set("size", all.size());
+          out.Set("rank", static_cast<double>(all.rank()));
+          out.Set("size", static_cast<double>(all.size()));
           out.Set("library", all.library());
           return out;
         });
@@ -60,7 +60,7 @@ class RanksHandle : public Handle<RanksHandle> {
     World& all = world(info.Env());
     if (!info[0].IsString()) reject(info.Env(), "text must be a string");
     const std::size_t from = size_argument(info, 1, "from");
-    if (from >= static_cast<std::size_t>(all.size())) reject(info.Env(), "there is no such rank");
+    if (from >= all.size()) reject(info.Env(), "there is no such rank");
     const auto text = std::make_shared<std::string>(info[0].As<Napi::String>());
     return later(
         info.Env(), [&all, text, from] { *text = all.broadcast(*text, static_cast<int>(from)); },

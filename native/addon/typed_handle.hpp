@@ -2,8 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <exception>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -13,6 +15,7 @@
 #include "addon/convert.hpp"
 #include "addon/handle.hpp"
 #include "addon/storage.hpp"
+#include "core/runtime/mpi.hpp"
 
 namespace dladmm::addon {
 
@@ -39,6 +42,7 @@ class TypedHandle : public Handle<Derived> {
         method("write", &TypedHandle::write),
         method("sectionBytes", &TypedHandle::section_bytes),
         method("saveSections", &TypedHandle::save_sections),
+        method("sendSections", &TypedHandle::send_sections),
         method("loadSections", &TypedHandle::load_sections),
         void_method("stop", &TypedHandle::stop_work),
         void_method("close", &TypedHandle::close),
@@ -169,16 +173,27 @@ class TypedHandle : public Handle<Derived> {
     }
   }
 
+  // Which of all samples a state has.
+  template <typename Held>
+  static Share share_of(const Held& state) {
+    if constexpr (requires { state.setup().share; }) return state.setup().share;
+    return {};
+  }
+
   // sectionBytes(kept) → Promise of the bytes that saveSections(…, kept, …) writes, header and extras left out
   Napi::Value section_bytes(const Napi::CallbackInfo& info) {
     const bool kept = info[0].ToBoolean();
     return answer_later<std::uint64_t>(
-        info.Env(), [kept](auto& typed, std::uint64_t& bytes) { bytes = bytes_of(sections_of(*typed.state, kept)); },
+        info.Env(),
+        [kept](auto& typed, std::uint64_t& bytes) {
+          bytes = bytes_of(sections_of(*typed.state, kept), share_of(*typed.state));
+        },
         [](Napi::Env env, std::uint64_t bytes) { return Napi::Number::New(env, static_cast<double>(bytes)); });
   }
 
   // saveSections(file, metadata, kept, extras: [{ name, data }]) → Promise of the size of the file. The state is
-  // written from where it lives; the extras are copied first.
+  // written from where it lives; the extras are copied first. Of ranks the first writes the rows of all, while the
+  // others call sendSections(kept).
   Napi::Value save_sections(const Napi::CallbackInfo& info) {
     need_ready(info.Env());
     const std::shared_ptr<OpenFile> file = open_file_argument(info, 0);
@@ -191,9 +206,19 @@ class TypedHandle : public Handle<Derived> {
         [this, file, metadata, kept, extras](auto& typed, std::uint64_t& size) {
           std::vector<Section> all = sections_of(*typed.state, kept);
           for (Extra& extra : *extras) all.push_back(extra.section());
-          size = write_sections(file->descriptor(), std::move(all), metadata, this->called_off());
+          size =
+              write_sections(file->descriptor(), std::move(all), metadata, this->called_off(), share_of(*typed.state));
         },
         [](Napi::Env env, std::uint64_t size) { return Napi::Number::New(env, static_cast<double>(size)); });
+  }
+
+  // sendSections(kept) → Promise: the part in it of the other ranks
+  Napi::Value send_sections(const Napi::CallbackInfo& info) {
+    need_ready(info.Env());
+    const bool kept = info[0].ToBoolean();
+    return later_with_state(info.Env(), [kept](auto& typed) {
+      dladmm::send_sections(sections_of(*typed.state, kept), share_of(*typed.state));
+    });
   }
 
   // loadSections(file, stored: [{ name, offset, bytes, checksum }], kept, extras: names) → Promise of the extras as
@@ -225,17 +250,23 @@ class TypedHandle : public Handle<Derived> {
     const auto restored = [&] {
       if constexpr (requires { typed.state->restored(); }) typed.state->restored();
     };
+    const Share share = share_of(*typed.state);
     const auto read = [&](std::vector<Section> into) {
+      std::exception_ptr failure;
       try {
-        read_sections(descriptor, std::move(into), stored, this->called_off());
+        read_sections(descriptor, std::move(into), stored, this->called_off(), share);
       } catch (...) {
-        // What was read so far may be anything.
-        try {
-          restored();
-        } catch (const std::domain_error&) {
-        }
-        throw;
+        failure = std::current_exception();
       }
+      const std::optional<std::size_t> failed = first_to_fail(share.ranks, failure != nullptr);
+      if (!failed) return;
+      // What was read so far may be anything.
+      try {
+        restored();
+      } catch (const std::domain_error&) {
+      }
+      if (failure) std::rethrow_exception(failure);
+      throw RanksFailure("Rank " + std::to_string(*failed) + " could not read the checkpoint");
     };
     read(sections_of(*typed.state, false));
     restored();

@@ -14,6 +14,7 @@
 #include "core/storage/tensor_file.hpp"
 #include "test/check.hpp"
 #include "test/numbers.hpp"
+#include "test/threads_as_ranks.hpp"
 
 namespace {
 
@@ -160,6 +161,67 @@ void files() {
       check_throws<Damaged>([&] { read_sections(scratch.file(), state.sections(), stored, kGo); },
                             text("cut off at ", size));
     }
+  });
+
+  fact("ranks write the file of one process, and any number of ranks reads it", [] {
+    // Longer than what is sent at a time.
+    constexpr std::size_t samples = 1001, columns = 300;
+    Random random(3);
+    Matrix<double> all(samples, columns);
+    for (double& value : all.flat()) value = random.uniform();
+    std::vector<float> alike{1, 2, 3};
+    const auto sections_of = [&](const Matrix<double>& rows, std::vector<float>& shared) {
+      std::vector<Section> out{section("alike", shared), section("rows", rows)};
+      out[1].by_sample = true;
+      return out;
+    };
+    const Scratch one, many;
+    write_sections(one.file(), sections_of(all, alike), "", kGo);
+    const auto part_of = [&](Rows share) {
+      Matrix<double> own(share.count, columns);
+      std::copy_n(all.view().row(share.first), share.count * columns, own.flat().begin());
+      return own;
+    };
+    const auto share_of = [&](Ranks& ranks, Rows rows) { return Share{&ranks, rows.first, samples}; };
+    each_rank(samples, 3, [&](std::size_t rank, Rows rows, Thread& own) {
+      const Matrix<double> part = part_of(rows);
+      std::vector<float> shared = alike;
+      const Share share = share_of(own, rows);
+      check_equal(bytes_of(sections_of(part, shared), share), samples * columns * 8 + 12, "bytes of all");
+      if (rank == 0) {
+        write_sections(many.file(), sections_of(part, shared), "", kGo, share);
+      } else {
+        send_sections(sections_of(part, shared), share);
+      }
+    });
+    check(one.bytes() == many.bytes(), "the same file");
+
+    const std::string header = header_of(many.bytes());
+    const std::string marker = R"("sections":")";
+    const std::string sums = header.substr(header.find(marker) + marker.size(), 32);
+    const auto sum = [&](std::size_t i) { return std::stoull(sums.substr(16 * i, 16), nullptr, 16); };
+    const std::uint64_t begin = 8 + header.size(), values = samples * columns * 8;
+    std::vector<StoredSection> stored{{"rows", begin, values, sum(0)}, {"alike", begin + values, 12, sum(1)}};
+    for (const std::size_t ranks : {1, 2, 5}) {
+      each_rank(samples, ranks, [&](std::size_t, Rows rows, Thread& own) {
+        const Matrix<double> part(rows.count, columns);
+        std::vector<float> shared(3);
+        read_sections(many.file(), sections_of(part, shared), stored, kGo, share_of(own, rows));
+        const Matrix<double> expected = part_of(rows);
+        check(std::ranges::equal(part.flat(), expected.flat()) && shared == alike, text("read by ", ranks));
+      });
+    }
+    // What others take is checked by all.
+    std::vector<char> damaged = many.bytes();
+    damaged[begin + values - 1] = static_cast<char>(damaged[begin + values - 1] ^ 1);
+    many.replace(damaged);
+    each_rank(samples, 2, [&](std::size_t, Rows rows, Thread& own) {
+      const Matrix<double> part(rows.count, columns);
+      std::vector<float> shared(3);
+      check_throws<Damaged>(
+          [&] { read_sections(many.file(), sections_of(part, shared), stored, kGo, share_of(own, rows)); },
+          text("damaged, from row ", rows.first));
+    });
   });
 
   fact("a section that is missing or of another size is named", [] {

@@ -4,9 +4,13 @@
 #include <algorithm>
 #include <barrier>
 #include <cmath>
+#include <condition_variable>
 #include <cstddef>
+#include <deque>
 #include <functional>
+#include <mutex>
 #include <span>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -17,9 +21,13 @@ namespace dladmm::test {
 
 // What all ranks of a test have in common.
 struct Table {
-  explicit Table(std::size_t count) : size(count), shown(count), all_here(static_cast<std::ptrdiff_t>(count)) {}
+  explicit Table(std::size_t count)
+      : size(count), shown(count), sent(count * count), all_here(static_cast<std::ptrdiff_t>(count)) {}
   const std::size_t size;
   std::vector<std::vector<double>> shown;
+  std::vector<std::deque<std::vector<std::byte>>> sent;  // from each to each
+  std::mutex mutex;                                      // of these
+  std::condition_variable came;
   std::barrier<> all_here;
 };
 
@@ -34,6 +42,22 @@ class Thread final : public Ranks {
     with_all(values, [](double a, double b) { return std::max(a, b); });
   }
   [[nodiscard]] std::size_t calls() const { return calls_; }
+
+  [[nodiscard]] std::size_t rank() const override { return rank_; }
+  [[nodiscard]] std::size_t size() const override { return table_.size; }
+  void send(std::span<const std::byte> bytes, std::size_t to) override {
+    const std::lock_guard lock(table_.mutex);
+    table_.sent[to * table_.size + rank_].emplace_back(bytes.begin(), bytes.end());
+    table_.came.notify_all();
+  }
+  void receive(std::span<std::byte> bytes, std::size_t from) override {
+    std::unique_lock lock(table_.mutex);
+    auto& queue = table_.sent[rank_ * table_.size + from];
+    table_.came.wait(lock, [&] { return !queue.empty(); });
+    if (queue.front().size() != bytes.size()) throw std::logic_error("what was sent has another length");
+    std::ranges::copy(queue.front(), bytes.begin());
+    queue.pop_front();
+  }
 
  private:
   template <typename T, typename Op>

@@ -306,9 +306,12 @@ export interface NativePersistent {
   sectionBytes(kept: boolean): Promise<number>;
   /**
    * Writes the state to an empty file, from where it lives, and answers with the size of the file. `metadata` are members
-   * of a JSON object; with `kept` a run can go on in between two refreshes.
+   * of a JSON object; with `kept` a run can go on in between two refreshes. Of ranks the first writes the rows of all, while the
+   * others send theirs.
    */
   saveSections(file: number, metadata: string, kept: boolean, extras: readonly NativeExtra[]): Promise<number>;
+  /** The part in it of a rank that does not write. */
+  sendSections(kept: boolean): Promise<void>;
   /** Fills the state from a file, and answers with the extras asked for. */
   loadSections(
     file: number,

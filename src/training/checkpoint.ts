@@ -17,6 +17,7 @@ import {
   checkTelling,
   fillState,
   freeBytes,
+  type OpenCheckpoint,
   openCheckpoint,
   readValues,
   writeCheckpoint,
@@ -131,7 +132,8 @@ export interface Keeper {
   /** What one takes on the disk, header left out. */
   readonly bytes: number;
   due(iteration: number): boolean;
-  save(standing: Standing): Promise<CheckpointRecord>;
+  /** What was written, where it is this process that writes. */
+  save(standing: Standing): Promise<CheckpointRecord | undefined>;
 }
 
 export interface Kept {
@@ -145,6 +147,8 @@ export interface Kept {
   readonly learnt: Learnt;
   /** Whether a model that went on had taught it, rather than the samples. */
   readonly taught: boolean;
+  /** Whether the file is written here, or by another rank, to which this one sends what it has. */
+  readonly writes: boolean;
 }
 
 const sizeText = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
@@ -162,14 +166,21 @@ export async function openKeeper({
   validation,
   learnt,
   taught,
+  writes,
 }: Kept): Promise<Keeper> {
   const { path, every } = plan;
   const { native: state, samples } = course.session;
+  const due = (iteration: number): boolean => iteration % every === 0;
+  const bytes = await nativeCall(() => state.sectionBytes(!course.endsAfresh(every)));
+  if (!writes) {
+    const save = async ({ iteration }: Standing): Promise<undefined> =>
+      nativeCall(() => state.sendSections(!course.endsAfresh(iteration))) as Promise<undefined>;
+    return { bytes, due, save };
+  }
   await checkWritable(path, CHECKPOINT);
   await removeLeftovers(path);
   checkTelling(path, { options, learnt: storedLearnt(learnt) });
   const data = { ...(await fingerprints(course, validation)), learnt: checksumOf(learnt) };
-  const bytes = await nativeCall(() => state.sectionBytes(!course.endsAfresh(every)));
   const free = await freeBytes(path);
   if (free < bytes) {
     const text = `Could not write ${path}: a checkpoint takes ${sizeText(bytes)}, but only ${sizeText(free)} are free there`;
@@ -177,7 +188,7 @@ export async function openKeeper({
   }
   return {
     bytes,
-    due: (iteration) => iteration % every === 0,
+    due,
     async save({ iteration, elapsed, best }) {
       const began = performance.now();
       const kept = !course.endsAfresh(iteration);
@@ -245,20 +256,27 @@ export const replaced = (path: string): DlAdmmError =>
 export async function takeUp(
   { path, identity, training, layers }: Resumption,
   course: Course<ProgressRecord>,
+  alike: <T>(work: () => Promise<T>) => Promise<T>,
 ): Promise<BestModel | undefined> {
   const { samples, native: state } = course.session;
-  if (samples !== training.samples) {
-    throw otherData(path, `the ${training.samples} training samples`, `received ${samples}`);
-  }
-  const { train } = await fingerprints(course);
-  if (train !== training.data.train) throw otherData(path, 'the training samples', 'these are others');
   const { best, problem } = training;
   const biases = problem !== 'graph';
-  const from = await openCheckpoint(path);
+  const opened = async (): Promise<OpenCheckpoint> => {
+    if (samples !== training.samples) {
+      throw otherData(path, `the ${training.samples} training samples`, `received ${samples}`);
+    }
+    const { train } = await fingerprints(course);
+    if (train !== training.data.train) throw otherData(path, 'the training samples', 'these are others');
+    const from = await openCheckpoint(path);
+    if (from.identity === identity) return from;
+    await from.file.close();
+    throw replaced(path);
+  };
+  const from = await alike(opened);
   let extras: readonly Numbers[];
   try {
-    if (from.identity !== identity) throw replaced(path);
-    extras = await fillState(from, state, training.kept, best ? parameterNames(layers, biases, 'best.') : []);
+    const names = best ? parameterNames(layers, biases, 'best.') : [];
+    extras = await alike(() => fillState(from, state, training.kept, names));
   } finally {
     await from.file.close();
   }

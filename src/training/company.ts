@@ -13,6 +13,8 @@ import { kernelHere } from './checkpoint.js';
 import type { StoredTraining } from './stored-training.js';
 
 export interface Company {
+  /** Whether it is about this process only: what others do not know of may be done at any time. */
+  readonly alone: boolean;
   /** Whether this process writes what is written once. */
   readonly writes: boolean;
   /** Work that each does by itself: where one fails, all do. */
@@ -27,20 +29,27 @@ export interface Company {
     options: StoredTraining['options'],
     learnt: Learnt,
   ): Promise<Share | undefined>;
+  /** Whether one says so; on all the same. @throws DlAdmmError ERR_DLADMM_RANKS */
+  any(here: boolean): Promise<boolean>;
   /** Something went wrong: where others do not know of it, they end. */
   failed(error: unknown): Promise<void>;
-  /** The end of a training; `left`: the others would go on. */
-  leave(left: boolean): Promise<void>;
+  /** Here the training ends, where the others would go on. */
+  leave(): Promise<void>;
+  /** The end of all that is done together. */
+  release(): void;
 }
 
 const ALONE: Company = {
+  alone: true,
   writes: true,
   alike: (work) => work(),
   unlessAborted,
   ends: async (here) => here,
+  any: async (here) => here,
   share: async () => undefined,
   failed: async () => undefined,
   leave: async () => undefined,
+  release: () => undefined,
 };
 
 /** Iterations between two looks at whether the parameters are the same everywhere. */
@@ -82,6 +91,7 @@ export async function companyOf({ distributed, network }: CommonPlan<never>): Pr
       throw error;
     });
   return {
+    alone: false,
     writes: ranks.rank === 0,
     alike: (work) => by(ranks.together(work)),
     unlessAborted: (signal, work) => by(unlessAny(ranks, signal, work)),
@@ -111,12 +121,13 @@ export async function companyOf({ distributed, network }: CommonPlan<never>): Pr
       shared = true;
       return share;
     },
+    any: (here) => by(ranks.any(here)),
     async failed(error) {
       if (shared && error !== known) await ranks.fail(error);
     },
-    async leave(left) {
-      if (left && shared) await ranks.any(true);
-      release();
+    async leave() {
+      if (shared) await ranks.any(true);
     },
+    release,
   };
 }

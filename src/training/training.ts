@@ -39,6 +39,7 @@ import {
   judgeOfSamples,
   metricOf,
   metricsBy,
+  stillBest,
 } from './watching.js';
 
 /**
@@ -183,20 +184,16 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
       const course = await company.alike(() => this.#plan.open(samples, share));
       this.#course = course;
       if (this.#measures) course.measureUpdates();
-      await this.#start(course);
+      await this.#start(course, company);
       parametersReady = true;
-      const sets = await company.unlessAborted(signal, () =>
-        addSets(course.session, samples, {
-          data: this.#data,
-          plan: this.#plan,
-          learnt: this.#learnt,
-          judges: this.#judges,
-        }),
-      );
+      const of = { data: this.#data, plan: this.#plan, learnt: this.#learnt, judges: this.#judges };
+      const sets = await company.unlessAborted(signal, () => addSets(course.session, samples, of));
       if (sets === undefined) return;
       await this.#checkTold(course.session, sets);
       const { writes } = company;
-      await company.alike(() => this.#openKeeper(course, sets, writes));
+      const decisive = this.#plan.earlyStopping && sets.validation;
+      await company.alike(() => this.#checkFrom(course, decisive));
+      await company.alike(() => this.#openKeeper(course, decisive, writes));
       status = this.#ending() ?? status;
       between = true;
       const parameters = () => course.session.parameters();
@@ -215,8 +212,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
         this.#done = iteration;
         between = true;
         status = this.#ending() ?? status;
-        const due = status.kind !== 'aborted' || signal?.aborted || this.#wanted || this.#keeper?.due(iteration);
-        const checkpoint = due ? await this.#save() : undefined;
+        const checkpoint = await this.#saveIfDue(company, status.kind !== 'aborted');
         const told = checkpoint ? { ...record, checkpoint } : record;
         this.#history[this.#history.length - 1] = told;
         this.#plan.onIteration?.(told);
@@ -226,11 +222,13 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
       }
     } catch (error) {
       leaves = false;
+      // What all ranks write together they cannot after an error.
+      between = between && company?.alone === true;
       await company?.failed(error);
       throw error;
     } finally {
       forget();
-      await company?.leave(leaves);
+      if (leaves) await company?.leave();
       const course = this.#course as Course<R> | undefined;
       try {
         if (course && parametersReady) {
@@ -238,8 +236,9 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
           this.#result = this.#resultOf(this.#modelOf(parameters, this.#learnt, status), status);
         }
         // Left by the loop, the signal, or an error of the caller's.
-        if (between && this.#done > this.#saved) await this.#save();
+        if (between && company && this.#done > this.#saved) await this.#save(company);
       } finally {
+        company?.release();
         this.#course = undefined;
         this.#keeper = undefined;
         course?.close();
@@ -272,9 +271,9 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
   }
 
   /** Gives the variables the values of the first iteration, or of the one after a checkpoint. */
-  async #start(course: Course<R>): Promise<void> {
+  async #start(course: Course<R>, { alike }: Company): Promise<void> {
     if (this.#from) {
-      this.#best = await takeUp(this.#from, course as Course<ProgressRecord>);
+      this.#best = await takeUp(this.#from, course as Course<ProgressRecord>, alike);
       return;
     }
     await course.session.writeParameters(await turn(await firstParameters(this.#plan, this.#learnt)));
@@ -316,27 +315,36 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     return this.#done >= iterations ? { kind: 'completed' } : undefined;
   }
 
-  async #save(): Promise<CheckpointRecord | undefined> {
-    this.#wanted = false;
-    this.#saved = this.#done;
-    const best = this.#best;
-    return this.#keeper?.save({ iteration: this.#done, elapsed: this.#elapsed, ...(best && { best }) });
+  async #saveIfDue(company: Company, ended: boolean): Promise<CheckpointRecord | undefined> {
+    if (this.#keeper === undefined) return undefined;
+    const due = ended || this.#plan.signal?.aborted || this.#wanted || this.#keeper.due(this.#done);
+    return (await company.any(due)) ? this.#save(company) : undefined;
   }
 
-  async #openKeeper(of: Course<R>, { validation }: EvaluationSets, writes: boolean): Promise<void> {
-    const { checkpoint: plan, earlyStopping } = this.#plan;
+  async #save({ failed }: Company): Promise<CheckpointRecord | undefined> {
+    this.#wanted = false;
+    this.#saved = this.#done;
+    const standing = { iteration: this.#done, elapsed: this.#elapsed, ...present({ best: this.#best }) };
+    return this.#keeper?.save(standing).catch(async (error: unknown) => {
+      await failed(error);
+      throw error;
+    });
+  }
+
+  /** That what is gone on with was of the same samples. */
+  async #checkFrom(course: Course<R>, validation: number | undefined): Promise<void> {
+    if (this.#from === undefined) return;
+    checkLearnt(this.#from, this.#learnt);
+    await checkValidation(this.#from, course as Course<ProgressRecord>, validation);
+  }
+
+  async #openKeeper(of: Course<R>, validation: number | undefined, writes: boolean): Promise<void> {
+    const { checkpoint: plan } = this.#plan;
+    if (plan === undefined) return;
     const course = of as Course<ProgressRecord>;
-    const decisive = earlyStopping ? validation : undefined;
-    const learnt = this.#learnt;
-    if (this.#from) {
-      checkLearnt(this.#from, learnt);
-      await checkValidation(this.#from, course, decisive);
-    }
-    if (plan === undefined || !writes) return;
     const problem = isGraph(this.#data) ? 'graph' : 'samples';
-    const taught = this.#taught !== undefined;
-    const kept = { plan, options: this.#options, course, problem, learnt, taught } as const;
-    this.#keeper = await openKeeper({ ...kept, ...(decisive !== undefined && { validation: decisive }) });
+    const own = { learnt: this.#learnt, taught: this.#taught !== undefined, options: this.#options };
+    this.#keeper = await openKeeper({ plan, course, problem, writes, ...own, ...present({ validation }) });
   }
 
   /** Before any work: a metric that cannot be told of the validation set would never improve. */
@@ -380,14 +388,10 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
   }
 
   async #keepBest(session: AnySession, { validation, iteration }: R): Promise<void> {
-    const early = this.#plan.earlyStopping;
-    if (early === undefined || validation === undefined) return;
-    const score = scoreOf(early.metric, validation[early.metric] ?? Number.NaN);
-    const best = this.#best;
-    // Anything is better than what is no number.
-    const better = best === undefined || score > best.score || (Number.isNaN(best.score) && !Number.isNaN(score));
-    this.#best = better
-      ? { score, iteration, age: 0, parameters: await session.parameters() }
-      : { ...best, age: best.age + 1 };
+    const { earlyStopping } = this.#plan;
+    if (earlyStopping === undefined || validation === undefined) return;
+    const { metric } = earlyStopping;
+    const score = scoreOf(metric, validation[metric] ?? Number.NaN);
+    this.#best = stillBest(this.#best, score) ?? { score, iteration, age: 0, parameters: await session.parameters() };
   }
 }

@@ -13,6 +13,7 @@ import type { LabelledSamples } from '../samples/samples.js';
 import type { AnySession } from '../solvers/shared/course.js';
 import type { CommonPlan } from '../solvers/shared/options.js';
 import type { TrainingData } from './result.js';
+import type { BestModel } from './stored-training.js';
 
 export type Judge = (parameters: Parameters) => Promise<Evaluation>;
 
@@ -60,6 +61,12 @@ export function checkTold({ loss, ...metrics }: Metrics, metric: Metric): void {
 }
 
 /** The numbers of the sets that are evaluated beside what is learnt from. */
+/** The best model so far, an evaluation older, unless one with this score is better: anything is, where that is no number. */
+export function stillBest(best: BestModel | undefined, score: number): BestModel | undefined {
+  if (best === undefined || score > best.score || (Number.isNaN(best.score) && !Number.isNaN(score))) return undefined;
+  return { ...best, age: best.age + 1 };
+}
+
 export interface EvaluationSets {
   readonly validation?: number;
   readonly test?: number;

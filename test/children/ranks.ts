@@ -35,12 +35,13 @@ export const launch = (ranks: number, ...command: readonly string[]): Promise<Ou
 export async function launchProgram<Told>(
   ranks: number,
   body: string,
+  start = (file: string): Promise<Outcome> => launch(ranks, process.execPath, file),
 ): Promise<Outcome & { readonly told: readonly Told[] }> {
   const folder = mkdtempSync(join(tmpdir(), 'dladmm-ranks-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, 'program.mjs');
   writeFileSync(file, body);
-  const outcome = await launch(ranks, process.execPath, file);
+  const outcome = await start(file);
   const files = Array.from({ length: ranks }, (_, rank) => join(folder, `${rank}.json`)).filter(existsSync);
   return { ...outcome, told: files.map((each) => JSON.parse(readFileSync(each, 'utf8')) as Told) };
 }

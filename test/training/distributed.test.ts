@@ -1,9 +1,11 @@
 /** One training on many processes. What takes an mpirun runs where there is one (apt-get install openmpi-bin; DLADMM_MPIRUN names another). */
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { fit, resume } from '../../dist/index.js';
+import { fit, readCheckpoint, resume } from '../../dist/index.js';
+import { HOSTS, launchOnTwoHosts } from '../children/hosts.js';
 import { launch, launcher, launchProgram } from '../children/ranks.js';
 import { runProgram } from '../children/run.js';
 import { MAIN } from '../cli/support.js';
@@ -18,7 +20,7 @@ const PRELUDE = `
   import { ranksHere } from ${url('core/ranks.js')};
   const rank = Number(process.env.OMPI_COMM_WORLD_RANK ?? process.env.PMI_RANK ?? 0);
   const samples = 157;
-  const x = Array.from({ length: samples }, (_, i) => Array.from({ length: 6 }, (_, j) => Math.sin(1 + i * 6 + j * j)));
+  const x = Array.from({ length: samples }, (_, i) => Array.from({ length: 6 }, (_, j) => Math.sin(i * i + (i + 1) * (j + 2) * 0.7)));
   const labels = Uint8Array.from({ length: samples }, (_, i) => (i * 7) % 3);
   const data = { x, labels };
   const options = {
@@ -41,13 +43,16 @@ interface Told {
 
 /** The largest difference of two lists, as a share of the largest number. */
 function deviation(a: readonly number[], b: readonly number[]): number {
-  const largest = Math.max(...b.map(Math.abs));
-  return Math.max(...a.map((value, i) => Math.abs(value - (b[i] as number)))) / largest;
+  const largest = (numbers: readonly number[]): number =>
+    numbers.reduce((most, each) => Math.max(most, Math.abs(each)), 0);
+  return largest(a.map((value, i) => value - (b[i] as number))) / largest(b);
 }
 
 function samplesHere() {
   const samples = 157;
-  const x = Array.from({ length: samples }, (_, i) => Array.from({ length: 6 }, (_, j) => Math.sin(1 + i * 6 + j * j)));
+  const x = Array.from({ length: samples }, (_, i) =>
+    Array.from({ length: 6 }, (_, j) => Math.sin(i * i + (i + 1) * (j + 2) * 0.7)),
+  );
   return { x, labels: Uint8Array.from({ length: samples }, (_, i) => (i * 7) % 3) };
 }
 
@@ -60,6 +65,26 @@ async function alone(more: object = {}) {
   return { parameters, lagrangian: history.map((record) => (record as { readonly lagrangian: number }).lagrangian) };
 }
 
+/** A file system of its own, of one megabyte, where this process may mount one. */
+const mount = (folder: string): void => {
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', folder], { stdio: 'pipe' });
+};
+const unmount = (folder: string): void => {
+  execFileSync('umount', [folder], { stdio: 'pipe' });
+};
+const MOUNTS = ((): boolean => {
+  const folder = mkdtempSync(join(tmpdir(), 'dladmm-mount-'));
+  try {
+    mount(folder);
+    unmount(folder);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+})();
+
 describe('without mpirun', () => {
   test.each(['kfac', 'isaac', 'sigmoid-admm', 'variable-metric-admm'])(
     '%s trains in one process alone, and names those that do not',
@@ -71,12 +96,6 @@ describe('without mpirun', () => {
       });
     },
   );
-
-  test('a checkpoint of dlADMM has one process', async () => {
-    const data = { x: [[1], [2]], labels: [0, 1] };
-    const options = { solver: 'dladmm', layers: [1, 2], distributed: true, checkpoint: { path: 'x' } } as const;
-    await expect(fit(data, options)).rejects.toMatchObject({ code: 'ERR_DLADMM_ARGUMENT' });
-  });
 
   test('where there is no MPI the error says what to install, and all else works', async () => {
     const program = `
@@ -177,6 +196,189 @@ describe.skipIf(launcher === '')(`with ${launcher || 'mpirun, which is not here'
     await expect(resume(path, other, { iterations: 12 })).rejects.toMatchObject({ code: 'ERR_DLADMM_CHECKPOINT' });
   });
 
+  // Between two refreshes (3) and just after one (25); XᵀX kept and not; an exact step.
+  test.each([
+    { at: 3, own: '' },
+    { at: 25, own: "initialisation: 'he'," },
+    { at: 3, own: "step: { W: 'cholesky' }," },
+    { at: 4, own: "solver: 'inversion-admm', nu: undefined, rho: undefined," },
+  ])('a checkpoint of the rows of all ranks goes on anywhere, after $at iterations ($own)', async ({ at, own }) => {
+    const folder = mkdtempSync(join(tmpdir(), 'dladmm-ranks-'));
+    const path = join(folder, 'run.checkpoint');
+    const total = at + 6;
+    const begin = (ranks: number) =>
+      launchProgram<Told>(
+        ranks,
+        `${PRELUDE}
+        import { train } from ${url('index.js')};
+        const checkpoint = { path: ${JSON.stringify(path)}, every: 1000 };
+        const training = train(data, { ...options, ${own} checkpoint, iterations: ${total} });
+        // Of one rank alone, which has all of them write.
+        for await (const { iteration } of training) if (rank === 1 && iteration === ${at}) break;`,
+      );
+    const goOn = (ranks: number) =>
+      launchProgram<Told>(
+        ranks,
+        `${PRELUDE}
+        import { resume } from ${url('index.js')};
+        tell(await resume(${JSON.stringify(path)}, data, { distributed: true }));`,
+      );
+    const whole = await launchProgram<Told>(
+      3,
+      `${PRELUDE} tell(await fit(data, { ...options, ${own} iterations: ${total} }));`,
+    );
+    const begun = await begin(3);
+    expect({ code: begun.code, stderr: begun.stderr }).toEqual({ code: 0, stderr: '' });
+    expect(await readCheckpoint(path)).toMatchObject({ iteration: at, samples: 157 });
+    const kept = readFileSync(path);
+    const expected = whole.told[0]?.parameters ?? [];
+    for (const ranks of [3, 2]) {
+      writeFileSync(path, kept);
+      const went = await goOn(ranks);
+      expect({ code: went.code, stderr: went.stderr }).toEqual({ code: 0, stderr: '' });
+      for (const { iterations, parameters } of went.told) {
+        expect(iterations).toBe(total);
+        // As many ranks as before have the bits of a run that nothing interrupted.
+        if (ranks === 3) expect(parameters).toEqual(expected);
+        parameters.forEach((each, i) => {
+          expect(deviation(each, expected[i] as number[])).toBeLessThan(1e-9);
+        });
+      }
+      // What is written at its end goes on in one process.
+      expect(await readCheckpoint(path)).toMatchObject({ iteration: total });
+    }
+    writeFileSync(path, kept);
+    const alone = await resume(path, samplesHere());
+    [...alone.model.weights, ...alone.model.biases].forEach((each, i) => {
+      expect(deviation([...each], expected[i] as number[])).toBeLessThan(1e-9);
+    });
+  });
+
+  test('a checkpoint that one rank cannot read is refused by all, which say who', async () => {
+    const path = join(mkdtempSync(join(tmpdir(), 'dladmm-ranks-')), 'run.checkpoint');
+    await alone({ checkpoint: { path }, iterations: 3 });
+    const whole = readFileSync(path);
+    // The last value, which is in the rows of the last rank.
+    whole[whole.length - 1] = (whole[whole.length - 1] as number) ^ 1;
+    writeFileSync(`${path}.damaged`, whole);
+    const { stdout, code } = await launchProgram(
+      2,
+      `${PRELUDE}
+      import { resume } from ${url('index.js')};
+      const path = ${JSON.stringify(path)} + (rank === 1 ? '.damaged' : '');
+      await resume(path, data, { iterations: 9, distributed: true }).catch(({ code, message }) => console.log(code, message));`,
+    );
+    expect(stdout.trim().split('\n').sort()).toEqual([
+      expect.stringMatching(/^ERR_DLADMM_FORMAT .*damaged is no whole checkpoint: the checksum of /),
+      expect.stringMatching(/^ERR_DLADMM_RANKS Rank 1 (failed|could not read the checkpoint)/),
+    ]);
+    expect(code).toBe(0);
+  });
+
+  test('a rank killed in the middle of a sweep ends all, and one process goes on from the last checkpoint', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'dladmm-ranks-'));
+    const path = join(folder, 'run.checkpoint');
+    const wide = { layers: [6, 600, 600, 3], iterations: 12 };
+    const body = `${PRELUDE}
+      const path = ${JSON.stringify(path)};
+      const onIteration = ({ iteration }) => {
+        if (rank !== 1 || iteration !== 9) return;
+        // A tenth of what a sweep takes.
+        setTimeout(() => { writeFileSync(path + '.killed', String(Date.now())); process.kill(process.pid, 'SIGKILL'); }, 5);
+      };
+      await fit(data, { ...options, ...${JSON.stringify(wide)}, checkpoint: { path, every: 4 }, onIteration });
+      console.log('came to its end');`;
+    const { code, stdout, stderr } = await launchProgram(2, body);
+    expect(Date.now() - Number(readFileSync(`${path}.killed`, 'utf8'))).toBeLessThan(10_000);
+    expect({ code: code === 0, stdout }).toEqual({ code: false, stdout: '' });
+    expect(stderr).toMatch(/signal 9|Killed|KILLED/);
+    expect(await readCheckpoint(path)).toMatchObject({ iteration: 8 });
+    const { iterations, model } = await resume(path, samplesHere());
+    expect(iterations).toBe(12);
+    const expected = (await alone(wide)).parameters;
+    [...model.weights, ...model.biases].forEach((each, i) => {
+      expect(deviation([...each], expected[i] as number[])).toBeLessThan(1e-9);
+    });
+  });
+
+  describe.skipIf(!HOSTS || !/Open MPI|open-mpi|OpenRTE/.test(launcher))('on two hosts', () => {
+    const start = (file: string) => launchOnTwoHosts(process.execPath, file);
+
+    test('two ranks have the iterates of one process', async () => {
+      const body = `${PRELUDE}
+        import { hostname } from 'node:os';
+        console.log(hostname());
+        tell(await fit(data, options));`;
+      const { code, stdout, told } = await launchProgram<Told>(2, body, start);
+      expect(code).toBe(0);
+      expect(new Set(stdout.trim().split('\n')).size).toBe(2);
+      const expected = await alone();
+      for (const { parameters } of told) {
+        parameters.forEach((each, i) => {
+          expect(deviation(each, expected.parameters[i] as number[])).toBeLessThan(1e-12);
+        });
+      }
+      expect(told.map(({ rank }) => rank)).toEqual([0, 1]);
+    });
+
+    test('a rank that is killed on the other host ends all', async () => {
+      const killed = join(mkdtempSync(join(tmpdir(), 'dladmm-ranks-')), 'killed');
+      const body = `${PRELUDE}
+        const onIteration = ({ iteration }) => {
+          if (rank !== 1 || iteration !== 20) return;
+          writeFileSync(${JSON.stringify(killed)}, String(Date.now()));
+          process.kill(process.pid, 'SIGKILL');
+        };
+        await fit(data, { ...options, iterations: 1e6, onIteration });`;
+      const { code } = await launchProgram(2, body, start);
+      expect(code).not.toBe(0);
+      expect(Date.now() - Number(readFileSync(killed, 'utf8'))).toBeLessThan(10_000);
+    });
+  });
+
+  test.skipIf(!MOUNTS)('on a full disk all end with one word of it, and the last checkpoint stays whole', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'dladmm-ranks-'));
+    mount(folder);
+    try {
+      const path = join(folder, 'run.checkpoint');
+      const body = `${PRELUDE}
+        const fill = () => {
+          try {
+            for (let i = 0; ; i += 1) writeFileSync(${JSON.stringify(folder)} + '/filler-' + i, Buffer.alloc(4096));
+          } catch {}
+        };
+        const onIteration = ({ iteration }) => { if (rank === 0 && iteration === 4) fill(); };
+        await fit(data, { ...options, checkpoint: { path: ${JSON.stringify(path)}, every: 3 }, onIteration });`;
+      const { code, stderr } = await launchProgram(2, body);
+      expect(code).not.toBe(0);
+      expect(stderr.match(/^dladmm: .*$/gm)).toEqual([
+        expect.stringMatching(/^dladmm: rank 0: Could not write .*run.checkpoint.*ENOSPC.*; all ranks end$/),
+      ]);
+      expect(await readCheckpoint(path)).toMatchObject({ iteration: 3 });
+      // Nothing half-written is left beside it.
+      expect(readdirSync(folder).filter((name) => !name.startsWith('filler'))).toEqual(['run.checkpoint']);
+    } finally {
+      unmount(folder);
+    }
+  });
+
+  test('where the file cannot be written all end, with one word of it, and the last one stays whole', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'dladmm-ranks-'));
+    const path = join(folder, 'run.checkpoint');
+    const body = `${PRELUDE}
+      import { renameSync } from 'node:fs';
+      const folder = ${JSON.stringify(folder)};
+      // The folder is gone from under it.
+      const onIteration = ({ iteration }) => { if (rank === 0 && iteration === 4) renameSync(folder, folder + '-gone'); };
+      await fit(data, { ...options, checkpoint: { path: ${JSON.stringify(path)}, every: 3 }, onIteration });`;
+    const { code, stderr } = await launchProgram(2, body);
+    expect(code).not.toBe(0);
+    expect(stderr.match(/^dladmm: .*$/gm)).toEqual([
+      expect.stringMatching(/^dladmm: rank 0: Could not write .*run.checkpoint.*; all ranks end$/),
+    ]);
+    expect(await readCheckpoint(join(`${folder}-gone`, 'run.checkpoint'))).toMatchObject({ iteration: 3 });
+  });
+
   test.skipIf(missingShared('golden') !== undefined).each(['A1', 'A3'])('the golden case %s holds', async (name) => {
     const body = `
       import { writeFileSync } from 'node:fs';
@@ -224,6 +426,46 @@ describe.skipIf(launcher === '')(`with ${launcher || 'mpirun, which is not here'
       expect.stringMatching(/^ERR_DLADMM_RANKS Rank 1 failed: Expected the same rho/),
     ]);
     expect(code).toBe(0);
+  });
+
+  const CSV_RANKS = (body: string): string => `${PRELUDE}
+    const [names, classes] = ${body};
+    const rows = x.map((row, i) => ({ ...Object.fromEntries(row.map((value, j) => [names[j], value])), class: classes[labels[i]] }));
+    const told = { target: 'class', solver: 'dladmm', hidden: [4], iterations: 3, distributed: true };`;
+
+  test.each([
+    {
+      what: 'columns',
+      rows: `[rank === 0 ? ['p', 'q', 'r', 's', 't', 'u'] : ['p', 'q', 'r', 's', 't', 'V'], ['a', 'b', 'c']]`,
+      told: /the same columns on all ranks but rank 0 has .*"u".* and rank 1 has .*"V"/,
+    },
+    {
+      what: 'classes',
+      rows: `[['p', 'q', 'r', 's', 't', 'u'], ['a', 'b', rank === 0 ? 'c' : 'd']]`,
+      told: /the same classes on all ranks but rank 0 has .*"c".* and rank 1 has .*"d"/,
+    },
+  ])('ranks whose $what differ hear so before the first step', async ({ rows, told }) => {
+    const body = `${CSV_RANKS(rows)}
+      await fit(rows, { ...told, onIteration: () => console.log('a step') })
+        .catch(({ code, message }) => console.log(code, message));`;
+    const { code, stdout, stderr } = await launchProgram(2, body);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout.trim().split('\n').sort()).toEqual([
+      expect.stringMatching(new RegExp(`^ERR_DLADMM_RANKS Expected ${told.source}`)),
+      expect.stringMatching(/^ERR_DLADMM_RANKS Rank 1 failed: Expected the same/),
+    ]);
+  });
+
+  test('ranks of two versions hear so', async () => {
+    const body = `
+      import { joinRanks } from ${url('core/ranks.js')};
+      const ranks = await joinRanks();
+      await ranks.agree({ version: ranks.rank === 0 ? '1.2.3' : '1.3.0' }).catch(({ message }) => console.log(message));`;
+    const { stdout } = await launchProgram(2, body);
+    expect(stdout.trim().split('\n').sort()).toEqual([
+      'Expected the same version on all ranks but rank 0 has "1.2.3" and rank 1 has "1.3.0"',
+      expect.stringMatching(/^Rank 1 failed: Expected the same version/),
+    ]);
   });
 
   test('more ranks than samples are refused by all', async () => {

@@ -24,6 +24,7 @@ struct Section {
   std::span<std::byte> bytes;
   std::string type = "U8";  // of an element: F, I or U, and its bits
   std::vector<std::size_t> shape = {bytes.size()};
+  bool by_sample = false;  // a row a sample: where these are spread over ranks, this is a part of the whole
 };
 
 // The name of a block of a layer: "W.1".

@@ -62,6 +62,8 @@ class Bound final : public Mpi {
         size_(symbol<int(Handle, int*)>(library, "MPI_Comm_size")),
         allreduce_(symbol<int(const void*, void*, int, Handle, Handle, Handle)>(library, "MPI_Allreduce")),
         bcast_(symbol<int(void*, int, Handle, int, Handle)>(library, "MPI_Bcast")),
+        send_(symbol<int(const void*, int, Handle, int, int, Handle)>(library, "MPI_Send")),
+        recv_(symbol<int(void*, int, Handle, int, int, Handle, void*)>(library, "MPI_Recv")),
         abort_(symbol<int(Handle, int)>(library, "MPI_Abort")) {}
 
   void init() override {
@@ -89,7 +91,20 @@ class Bound final : public Mpi {
   void sum(std::span<double> values) override { reduce(values, abi_.of_double, abi_.plus); }
   void largest(std::span<double> values) override { reduce(values, abi_.of_double, abi_.greatest); }
   void broadcast(std::span<char> bytes, int from) override {
-    check(bcast_(bytes.data(), static_cast<int>(bytes.size()), abi_.byte, from, abi_.world), "MPI_Bcast");
+    in_parts(bytes,
+             [&](char* part, int count) { check(bcast_(part, count, abi_.byte, from, abi_.world), "MPI_Bcast"); });
+  }
+  void send(std::span<const std::byte> bytes, int to) override {
+    in_parts(bytes, [&](const std::byte* part, int count) {
+      check(send_(part, count, abi_.byte, to, kTag, abi_.world), "MPI_Send");
+    });
+  }
+  void receive(std::span<std::byte> bytes, int from) override {
+    // As large as an MPI_Status of any ABI: what stands for none is another in each.
+    alignas(std::max_align_t) std::array<std::byte, 256> status{};
+    in_parts(bytes, [&](std::byte* part, int count) {
+      check(recv_(part, count, abi_.byte, from, kTag, abi_.world, status.data()), "MPI_Recv");
+    });
   }
   void abort(int code) override { abort_(abi_.world, code); }
   [[nodiscard]] const std::string& library() const override { return name_; }
@@ -97,17 +112,22 @@ class Bound final : public Mpi {
  private:
   // Counts are ints.
   static constexpr std::size_t kAtOnce = std::size_t{1} << 28;
+  static constexpr int kTag = 0;
 
   static void check(int code, const char* call) {
     if (code != 0) throw RanksFailure(std::string(call) + " failed with the code " + std::to_string(code));
   }
+  template <typename T, typename Body>
+  static void in_parts(std::span<T> values, Body&& body) {
+    for (std::size_t done = 0; done < values.size(); done += kAtOnce) {
+      body(values.data() + done, static_cast<int>(std::min(kAtOnce, values.size() - done)));
+    }
+  }
   template <typename T>
   void reduce(std::span<T> values, Handle type, Handle how) {
-    for (std::size_t done = 0; done < values.size(); done += kAtOnce) {
-      const std::span<T> part = values.subspan(done, std::min(kAtOnce, values.size() - done));
-      check(allreduce_(abi_.in_place, part.data(), static_cast<int>(part.size()), type, how, abi_.world),
-            "MPI_Allreduce");
-    }
+    in_parts(values, [&](T* part, int count) {
+      check(allreduce_(abi_.in_place, part, count, type, how, abi_.world), "MPI_Allreduce");
+    });
   }
 
   const std::string name_;
@@ -119,6 +139,8 @@ class Bound final : public Mpi {
   int (*const size_)(Handle, int*);
   int (*const allreduce_)(const void*, void*, int, Handle, Handle, Handle);
   int (*const bcast_)(void*, int, Handle, int, Handle);
+  int (*const send_)(const void*, int, Handle, int, int, Handle);
+  int (*const recv_)(void*, int, Handle, int, int, Handle, void*);
   int (*const abort_)(Handle, int);
 };
 
@@ -272,7 +294,7 @@ std::string World::broadcast(std::string text, int from) {
     std::array<double, 1> length{rank_ == from ? static_cast<double>(text.size()) : 0};
     mpi_->largest(length);
     text.resize(static_cast<std::size_t>(length[0]));
-    if (!text.empty()) mpi_->broadcast(text, from);
+    mpi_->broadcast(text, from);
   });
   return text;
 }

@@ -39,6 +39,8 @@ class Mpi {
   virtual void sum(std::span<double> values) = 0;
   virtual void largest(std::span<double> values) = 0;
   virtual void broadcast(std::span<char> bytes, int from) = 0;
+  virtual void send(std::span<const std::byte> bytes, int to) = 0;
+  virtual void receive(std::span<std::byte> bytes, int from) = 0;
   virtual void abort(int code) = 0;
   [[nodiscard]] virtual const std::string& library() const = 0;
 
@@ -55,8 +57,8 @@ class World : public Ranks {
   // Null before.
   [[nodiscard]] static World* joined();
 
-  [[nodiscard]] int rank() const { return rank_; }
-  [[nodiscard]] int size() const { return size_; }
+  [[nodiscard]] std::size_t rank() const override { return static_cast<std::size_t>(rank_); }
+  [[nodiscard]] std::size_t size() const override { return static_cast<std::size_t>(size_); }
   [[nodiscard]] const std::string& library() const { return mpi_->library(); }
   // What was added up so far: calls, and bytes of one rank's numbers.
   struct Traffic {
@@ -72,6 +74,12 @@ class World : public Ranks {
   }
   void largest(std::span<double> values) override {
     reduce(values.size_bytes(), [&] { mpi_->largest(values); });
+  }
+  void send(std::span<const std::byte> bytes, std::size_t to) override {
+    call([&] { mpi_->send(bytes, static_cast<int>(to)); });
+  }
+  void receive(std::span<std::byte> bytes, std::size_t from) override {
+    call([&] { mpi_->receive(bytes, static_cast<int>(from)); });
   }
   // The text of one rank, to all.
   [[nodiscard]] std::string broadcast(std::string text, int from);

@@ -24,8 +24,12 @@ namespace dladmm {
 class SectionList {
  public:
   template <typename Part>
-  void add(std::string name, Part& part) {
-    parts_.emplace_back([name = std::move(name), &part] { return section(name, part); });
+  void add(std::string name, Part& part, bool by_sample = false) {
+    parts_.emplace_back([name = std::move(name), &part, by_sample] {
+      Section made = section(name, part);
+      made.by_sample = by_sample;
+      return made;
+    });
   }
   [[nodiscard]] std::vector<Section> operator()() const {
     std::vector<Section> all;
@@ -54,9 +58,12 @@ class StoragePlan {
   // A row a sample.
   template <typename T>
   void rows(Matrix<T>& to, std::size_t rows, std::size_t columns, Name name = {}) {
-    if (file_ == nullptr) return matrix(to, rows, columns, std::move(name));
-    add_rows<T>(rows, columns, [&to, rows, columns](T* at) { to = {at, rows, columns}; });
-    save(std::move(name), to);
+    if (file_ == nullptr) {
+      matrix(to, rows, columns);
+    } else {
+      add_rows<T>(rows, columns, [&to, rows, columns](T* at) { to = {at, rows, columns}; });
+    }
+    save(std::move(name), to, true);
   }
   template <typename T>
   void rows(Buffer<T>& to, std::size_t rows, std::size_t columns) {
@@ -124,8 +131,8 @@ class StoragePlan {
         [this, rows, columns, place] { place(reinterpret_cast<T*>(file_->take(rows, sizeof(T) * columns))); });
   }
   template <typename Part>
-  static void save(Name name, Part& part) {
-    if (name.list != nullptr) name.list->add(std::move(name.name), part);
+  static void save(Name name, Part& part, bool by_sample = false) {
+    if (name.list != nullptr) name.list->add(std::move(name.name), part, by_sample);
   }
 
   // No process has more addresses than that, and no library need be asked for them.

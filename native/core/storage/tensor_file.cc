@@ -69,9 +69,27 @@ std::size_t element_bytes(const Section& section) {
   return count == 0 ? 1 : section.bytes.size() / count;
 }
 
+// Where the rows of this rank lie among those of all.
+struct Extent {
+  std::uint64_t before = 0, here = 0, all = 0;  // bytes
+};
+
+Extent extent_of(const Section& section, const Share& share) {
+  const std::uint64_t here = section.bytes.size();
+  if (!section.by_sample || share.ranks == nullptr || section.shape[0] == 0) return {0, here, here};
+  const std::uint64_t row = here / section.shape[0];
+  return {share.first * row, here, share.samples * row};
+}
+
+// Wide elements first, so that every tensor can be used where it lies in the file.
+void sort_by_width(std::vector<Section>& sections) {
+  std::stable_sort(sections.begin(), sections.end(),
+                   [](const Section& a, const Section& b) { return element_bytes(a) > element_bytes(b); });
+}
+
 // The header for given checksums, padded with spaces so that the values begin at a multiple of eight.
-std::string header_of(std::span<const Section> sections, std::string_view metadata, const std::string& checksum,
-                      const std::string& checksums) {
+std::string header_of(std::span<const Section> sections, const Share& share, std::string_view metadata,
+                      const std::string& checksum, const std::string& checksums) {
   std::string text(kHead);
   text += checksum + R"(","sections":")" + checksums + '"';
   if (!metadata.empty()) text.append(",").append(metadata);
@@ -81,10 +99,11 @@ std::string header_of(std::span<const Section> sections, std::string_view metada
     text += ",\"" + section.name + R"(":{"dtype":")" + section.type + R"(","shape":[)";
     for (std::size_t i = 0; i < section.shape.size(); ++i) {
       if (i > 0) text += ',';
-      text += std::to_string(section.shape[i]);
+      text += std::to_string(i == 0 && section.by_sample ? share.all(section.shape[0]) : section.shape[i]);
     }
-    text += R"(],"data_offsets":[)" + std::to_string(at) + ',' + std::to_string(at + section.bytes.size()) + "]}";
-    at += section.bytes.size();
+    const std::uint64_t bytes = extent_of(section, share).all;
+    text += R"(],"data_offsets":[)" + std::to_string(at) + ',' + std::to_string(at + bytes) + "]}";
+    at += bytes;
   }
   text += '}';
   text.resize((text.size() + 7) / 8 * 8, ' ');
@@ -96,6 +115,22 @@ void each_piece(std::span<std::byte> bytes, const std::atomic<bool>& called_off,
   for (std::size_t first = 0; first < bytes.size(); first += kPiece) {
     need_going(called_off);
     take(bytes.subspan(first, std::min(kPiece, bytes.size() - first)), first);
+  }
+}
+
+// The rows of the ranks after the first, in their order; each says how many bytes come.
+template <typename Take>
+void receive_others(Ranks& ranks, Take&& take) {
+  std::vector<std::byte> room(kPiece);
+  for (std::size_t from = 1; from < ranks.size(); ++from) {
+    std::uint64_t left = 0;
+    ranks.receive(std::as_writable_bytes(std::span(&left, 1)), from);
+    while (left > 0) {
+      const std::span<std::byte> piece = std::span(room).first(std::min<std::uint64_t>(left, kPiece));
+      ranks.receive(piece, from);
+      take(piece);
+      left -= piece.size();
+    }
   }
 }
 
@@ -122,26 +157,26 @@ std::uint64_t header_checksum(std::string_view header) {
 }
 
 std::uint64_t write_sections(int file, std::vector<Section> sections, std::string_view metadata,
-                             const std::atomic<bool>& called_off) {
-  // Wide elements first, so that every tensor can be used where it lies in the file.
-  std::stable_sort(sections.begin(), sections.end(),
-                   [](const Section& a, const Section& b) { return element_bytes(a) > element_bytes(b); });
+                             const std::atomic<bool>& called_off, const Share& share) {
+  sort_by_width(sections);
   const std::string zeros(kDigits, '0');
   std::string checksums(kDigits * sections.size(), '0');
-  const std::uint64_t begin = kLengthBytes + header_of(sections, metadata, zeros, checksums).size();
+  const std::uint64_t begin = kLengthBytes + header_of(sections, share, metadata, zeros, checksums).size();
 
   std::uint64_t at = begin;
   for (std::size_t i = 0; i < sections.size(); ++i) {
     Hash64 hash;
-    each_piece(sections[i].bytes, called_off, [&](std::span<const std::byte> piece, std::size_t first) {
+    const auto take = [&](std::span<const std::byte> piece) {
       hash.update(piece);
-      write_all(file, piece, at + first);
-    });
+      write_all(file, piece, at);
+      at += piece.size();
+    };
+    each_piece(sections[i].bytes, called_off, [&](std::span<const std::byte> piece, std::size_t) { take(piece); });
+    if (sections[i].by_sample && share.ranks != nullptr) receive_others(*share.ranks, take);
     checksums.replace(i * kDigits, kDigits, digits_of(hash.digest()));
-    at += sections[i].bytes.size();
   }
 
-  std::string header = header_of(sections, metadata, zeros, checksums);
+  std::string header = header_of(sections, share, metadata, zeros, checksums);
   header.replace(kHead.size(), kDigits, digits_of(header_checksum(header)));
   const std::uint64_t length = header.size();
   write_all(file, std::as_bytes(std::span(header)), kLengthBytes);
@@ -151,21 +186,48 @@ std::uint64_t write_sections(int file, std::vector<Section> sections, std::strin
   return at;
 }
 
+void send_sections(std::vector<Section> sections, const Share& share) {
+  if (share.ranks == nullptr) return;
+  sort_by_width(sections);
+  for (const Section& section : sections) {
+    if (!section.by_sample) continue;
+    const std::uint64_t size = section.bytes.size();
+    share.ranks->send(std::as_bytes(std::span(&size, 1)), 0);
+    const std::atomic<bool> never{false};
+    each_piece(section.bytes, never,
+               [&](std::span<const std::byte> piece, std::size_t) { share.ranks->send(piece, 0); });
+  }
+}
+
 void read_sections(int file, std::span<const Section> sections, std::span<const StoredSection> stored,
-                   const std::atomic<bool>& called_off) {
+                   const std::atomic<bool>& called_off, const Share& share) {
   for (const Section& section : sections) {
     const auto found =
         std::find_if(stored.begin(), stored.end(), [&](const StoredSection& s) { return s.name == section.name; });
     if (found == stored.end()) throw Damaged("\"" + section.name + "\" is missing");
-    if (found->bytes != section.bytes.size()) {
+    const Extent extent = extent_of(section, share);
+    if (found->bytes != extent.all) {
       throw Damaged("\"" + section.name + "\" has " + std::to_string(found->bytes) + " bytes where " +
-                    std::to_string(section.bytes.size()) + " belong");
+                    std::to_string(extent.all) + " belong");
     }
     Hash64 hash;
-    each_piece(section.bytes, called_off, [&](std::span<std::byte> piece, std::size_t first) {
-      read_all(file, piece, found->offset + first, section.name);
+    std::uint64_t at = found->offset;
+    const auto take = [&](std::span<std::byte> piece) {
+      read_all(file, piece, at, section.name);
       hash.update(piece);
-    });
+      at += piece.size();
+    };
+    // The rows of others are read for the checksum alone.
+    const auto skim = [&](std::uint64_t bytes) {
+      std::vector<std::byte> room(std::min<std::uint64_t>(bytes, kPiece));
+      for (; bytes > 0; bytes -= std::min<std::uint64_t>(bytes, kPiece)) {
+        need_going(called_off);
+        take(std::span(room).first(std::min<std::uint64_t>(bytes, kPiece)));
+      }
+    };
+    skim(extent.before);
+    each_piece(section.bytes, called_off, [&](std::span<std::byte> piece, std::size_t) { take(piece); });
+    skim(extent.all - extent.before - extent.here);
     need_checksum(hash, *found);
   }
 }
@@ -176,9 +238,10 @@ std::uint64_t file_size(int file) {
   return static_cast<std::uint64_t>(size);
 }
 
-std::uint64_t bytes_of(std::span<const Section> sections) {
-  return std::accumulate(sections.begin(), sections.end(), std::uint64_t{0},
-                         [](std::uint64_t sum, const Section& section) { return sum + section.bytes.size(); });
+std::uint64_t bytes_of(std::span<const Section> sections, const Share& share) {
+  return std::accumulate(
+      sections.begin(), sections.end(), std::uint64_t{0},
+      [&](std::uint64_t sum, const Section& section) { return sum + extent_of(section, share).all; });
 }
 
 }  // namespace dladmm

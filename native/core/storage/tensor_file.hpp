@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "core/linalg/section.hpp"
+#include "core/runtime/ranks.hpp"
 #include "core/runtime/row_file.hpp"
 
 namespace dladmm {
@@ -45,19 +46,22 @@ struct Damaged : std::runtime_error {
 
 // Writes sections to an empty file from its beginning on, and has the system put them on the disk. `metadata` goes into
 // the header as it is: members of a JSON object without the braces, or nothing. Returns the size of the file.
-// Throws FileFailure, CalledOff.
+// Where samples are spread over ranks the first of these writes the rows of all, in their order, as one process would;
+// the others send them at the same time. Throws FileFailure, CalledOff.
 std::uint64_t write_sections(int file, std::vector<Section> sections, std::string_view metadata,
-                             const std::atomic<bool>& called_off);
+                             const std::atomic<bool>& called_off, const Share& share = {});
+void send_sections(std::vector<Section> sections, const Share& share);
 
-// Fills sections from a file. Each must be among `stored`, with as many bytes and the checksum that goes with them.
-// Throws Damaged, FileFailure, CalledOff.
+// Fills sections from a file. Each must be among `stored`, with as many bytes and the checksum that goes with them. Of
+// a section with a row a sample the file has the rows of all ranks, and this one takes its own. Throws Damaged,
+// FileFailure, CalledOff.
 void read_sections(int file, std::span<const Section> sections, std::span<const StoredSection> stored,
-                   const std::atomic<bool>& called_off);
+                   const std::atomic<bool>& called_off, const Share& share = {});
 
 // The size of an open file. Throws FileFailure.
 [[nodiscard]] std::uint64_t file_size(int file);
 
-// Bytes of values.
-[[nodiscard]] std::uint64_t bytes_of(std::span<const Section> sections);
+// Bytes of values, of all ranks.
+[[nodiscard]] std::uint64_t bytes_of(std::span<const Section> sections, const Share& share = {});
 
 }  // namespace dladmm

@@ -195,8 +195,6 @@ export function completePlan<S extends Schema, P, R extends ProgressRecord>(
     throw expected('one of iterations and epochs, which are the same,', 'epochs', given.epochs);
   }
   const { earlyStopping, classes, classWeights, checkpoint, signal, onIteration, distributed = false } = all;
-  if (distributed && checkpoint && !solver.splitting.can.epochs)
-    throw expected('none, as each rank has variables of its own,', 'checkpoint', checkpoint.path);
   const common: CommonPlan<R> = {
     ...about,
     threads: all.threads,
