@@ -290,8 +290,9 @@ describe.skipIf(launcher === '')(`with ${launcher || 'mpirun, which is not here'
       console.log('came to its end');`;
     const { code, stdout, stderr } = await launchProgram(2, body);
     expect(Date.now() - Number(readFileSync(`${path}.killed`, 'utf8'))).toBeLessThan(10_000);
-    expect({ code: code === 0, stdout }).toEqual({ code: false, stdout: '' });
-    expect(stderr).toMatch(/signal 9|Killed|KILLED/);
+    expect(code).not.toBe(0);
+    expect(stdout).not.toContain('came to its end');
+    expect(stdout + stderr).toMatch(/signal 9/);
     expect(await readCheckpoint(path)).toMatchObject({ iteration: 8 });
     const { iterations, model } = await resume(path, samplesHere());
     expect(iterations).toBe(12);
