@@ -2,7 +2,6 @@
  * How late a timer of 10 ms fires while a training runs, loading of the data included; and how long the event loop is held up at most,
  * and by how much garbage collection of that, while a table of rows is read, learnt from, judged and predicted.
  */
-import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,32 +15,13 @@ import { machine } from './harness/results.js';
 import { randomSamples } from './harness/samples.js';
 import { quantile, sum } from './harness/statistics.js';
 import { table } from './harness/table.js';
+import { ticker } from './harness/ticker.js';
 import { churn } from './tabular/synthetic.js';
 
 const PERIOD = 10;
 /** A table's work is watched more closely, for this long after its end too. */
 const CLOSE = 1;
 const AFTER = 20;
-const LINUX = process.platform === 'linux';
-
-/** The processor's time of this process's first thread, in milliseconds: busy neighbours do not lengthen it (Linux tells it, nothing else does). */
-const ownMs = (): number =>
-  LINUX ? Number.parseInt(readFileSync('/proc/self/schedstat', 'latin1'), 10) / 1e6 : Number.NaN;
-
-/** A timer that notes when it fired, how late, and how long the thread ran in between, until it is stopped. */
-function ticker(period: number) {
-  const ticks: { readonly at: number; readonly late: number; readonly own: number }[] = [];
-  let [due, before] = [performance.now() + period, ownMs()];
-  const tick = (): void => {
-    const [at, all] = [performance.now(), ownMs()];
-    ticks.push({ at, late: Math.max(0, at - due), own: all - before });
-    [due, before] = [at + period, all];
-    timer = setTimeout(tick, period);
-  };
-  let timer = setTimeout(tick, period);
-  return { ticks, stop: () => clearTimeout(timer) };
-}
-
 /** Customers with columns of every kind, and values that are missing. */
 const customers = (rows: number) =>
   churn(rows).map((row) => ({ ...row, age: row.age === '' ? null : Number(row.age), autopay: row.autopay === 'true' }));

@@ -32,18 +32,17 @@ class RanksHandle : public Handle<RanksHandle> {
     throw coded_error(env, "ERR_DLADMM_STATE", "join() has to come before");
   }
 
-  // join() → Promise of { rank, size, library }, when all ranks have come
+  // join() → { rank, size, library }, when all ranks have come. JavaScript waits for it: UCX, which many an MPI brings,
+  // moves the end of the heap to and fro as it begins (ucm_fire_mmap_events), and a page that another thread gets
+  // meanwhile is gone with it.
   Napi::Value join(const Napi::CallbackInfo& info) {
-    return later(
-        info.Env(), [] { World::join(); },
-        [](Napi::Env env) -> Napi::Value {
-          const World& all = world(env);
-          auto out = Napi::Object::New(env);
-          out.Set("rank", static_cast<double>(all.rank()));
-          out.Set("size", static_cast<double>(all.size()));
-          out.Set("library", all.library());
-          return out;
-        });
+    const Napi::Env env = info.Env();
+    const World& all = *coded(env, [] { return &World::join(); });
+    auto out = Napi::Object::New(env);
+    out.Set("rank", static_cast<double>(all.rank()));
+    out.Set("size", static_cast<double>(all.size()));
+    out.Set("library", all.library());
+    return out;
   }
 
   // largest(numbers: Float64Array) → Promise of the largest of all ranks, entry by entry

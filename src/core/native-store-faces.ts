@@ -43,8 +43,8 @@ export interface NativeHash64 {
 
 /** The processes of a distributed training. Every rank makes the same calls, in the same order. */
 export interface NativeRanks {
-  /** Loads MPI and waits for all ranks. */
-  join(): Promise<{ readonly rank: number; readonly size: number; readonly library: string }>;
+  /** Loads MPI and waits for all ranks, and the event loop with it. */
+  join(): { readonly rank: number; readonly size: number; readonly library: string };
   /** Entry by entry, of all ranks. */
   largest(numbers: Float64Array): Promise<Float64Array>;
   broadcast(text: string, from: number): Promise<string>;

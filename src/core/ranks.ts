@@ -37,7 +37,7 @@ export class Ranks {
   #busy = false;
 
   /** Use {@link joinRanks}. @internal */
-  constructor(own: NativeRanks, { rank, size, library }: Awaited<ReturnType<NativeRanks['join']>>) {
+  constructor(own: NativeRanks, { rank, size, library }: ReturnType<NativeRanks['join']>) {
     this.#native = own;
     this.rank = rank;
     this.size = size;
@@ -162,29 +162,30 @@ export class Ranks {
 const textsOf = (said: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> =>
   Object.fromEntries(Object.entries(said).map(([key, value]) => [key, toJson(value ?? null)]));
 
-let joined: Promise<Ranks> | undefined;
 let known: Ranks | undefined;
+/** Of a first attempt: MPI begins once. */
+let failure: unknown;
 
 /** The ranks of this process where they have joined. */
 export const ranksHere = (): Ranks | undefined => known;
 
 /**
- * Loads MPI and waits for all processes that were launched together; once.
+ * Loads MPI and waits for all processes that were launched together, which the event loop does too; once.
  *
  * @throws DlAdmmError ERR_DLADMM_RANKS where there is no MPI, or its launcher is another's
  */
-export function joinRanks(): Promise<Ranks> {
-  joined ??= (async () => {
-    const own = new native.Ranks();
-    try {
-      known = new Ranks(own, await own.join());
-    } catch (error) {
-      throw fromNative(error);
-    }
-    const all = known;
+export async function joinRanks(): Promise<Ranks> {
+  if (known !== undefined) return known;
+  if (failure !== undefined) throw failure;
+  const own = new native.Ranks();
+  try {
+    const all = new Ranks(own, own.join());
     // Without a word to MPI the launcher takes an end for a failure.
     process.once('exit', (code) => all.leave(code));
+    known = all;
     return all;
-  })();
-  return joined;
+  } catch (error) {
+    failure = fromNative(error);
+    throw failure;
+  }
 }
