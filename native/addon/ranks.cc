@@ -32,9 +32,8 @@ class RanksHandle : public Handle<RanksHandle> {
     throw coded_error(env, "ERR_DLADMM_STATE", "join() has to come before");
   }
 
-  // join() → { rank, size, library }, when all ranks have come. JavaScript waits for it: UCX, which many an MPI brings,
-  // moves the end of the heap to and fro as it begins (ucm_fire_mmap_events), and a page that another thread gets
-  // meanwhile is gone with it.
+  // join() → { rank, size, library }, when all ranks have come. JavaScript waits for it: where an MPI moves the end of
+  // the heap to and fro as it begins (mpi.cc), nobody else should.
   Napi::Value join(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const World& all = *coded(env, [] { return &World::join(); });

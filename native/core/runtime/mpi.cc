@@ -1,6 +1,7 @@
 #include "core/runtime/mpi.hpp"
 
 #include <dlfcn.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -193,6 +194,17 @@ void* open(const char* name) {
 #endif
 }
 
+// UCX, which many an MPI brings, tries its memory hooks by sbrk(page) and sbrk(-page) as it begins, and does not look
+// at what the first says: where the heap cannot grow, since V8 has a page of code right above it, the second takes the
+// heap's last page, whoever has it. So a page that nobody has is put there; where there is no room for one, UCX is told
+// to do without hooks.
+void keep_end_of_heap() {
+#if defined(__linux__)
+  const auto page = static_cast<std::intptr_t>(sysconf(_SC_PAGESIZE));
+  if (sbrk(page) == reinterpret_cast<void*>(-1)) setenv("UCX_MEM_EVENTS", "n", 0);
+#endif
+}
+
 // Processes that the launcher has started, as far as it says so.
 int launched() {
   for (const char* const name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {
@@ -253,6 +265,7 @@ World::World() : mpi_(Mpi::load()) {}
 void World::begin() {
   // Detached, as it may be within MPI when the process ends.
   std::thread([this] { serve(); }).detach();
+  keep_end_of_heap();
   call([this] {
     mpi_->init();
     rank_ = mpi_->rank();
