@@ -194,10 +194,10 @@ void* open(const char* name) {
 #endif
 }
 
-// UCX, which many an MPI brings, tries its memory hooks by sbrk(page) and sbrk(-page) as it begins, and does not look
-// at what the first says: where the heap cannot grow, since V8 has a page of code right above it, the second takes the
-// heap's last page, whoever has it. So a page that nobody has is put there; where there is no room for one, UCX is told
-// to do without hooks.
+// UCX, which many an MPI brings, tries its memory hooks by sbrk(page) and sbrk(-page) as it is loaded, and does not
+// look at what the first says: where the heap cannot grow, since V8 has a page of code right above it, the second takes
+// the heap's last page, whoever has it. So a page that nobody has is put there; where there is no room for one, UCX is
+// told to do without hooks.
 void keep_end_of_heap() {
 #if defined(__linux__)
   const auto page = static_cast<std::intptr_t>(sysconf(_SC_PAGESIZE));
@@ -242,6 +242,7 @@ World* world = nullptr;  // never destroyed
 World& World::join() {
   const std::lock_guard lock(joining);
   if (world == nullptr) {
+    keep_end_of_heap();
     World* const made = new World();
     made->begin();
     if (const int size = launched(); size > made->size_ && made->size_ == 1) {
@@ -265,7 +266,6 @@ World::World() : mpi_(Mpi::load()) {}
 void World::begin() {
   // Detached, as it may be within MPI when the process ends.
   std::thread([this] { serve(); }).detach();
-  keep_end_of_heap();
   call([this] {
     mpi_->init();
     rank_ = mpi_->rank();
