@@ -69,7 +69,7 @@ function findProgram(name: string): string {
 
 /** What a consumer's npm has to know to reach its registry from here. */
 const REGISTRY =
-  /^(?:HOME|NODE_EXTRA_CA_CERTS|(?:https?|no)_proxy|npm_config_(?:registry|cache|cafile|userconfig|globalconfig))$/i;
+  /^(?:HOME|NODE_EXTRA_CA_CERTS|(?:https?|no)_proxy|npm_config_(?:registry|cache|cafile|userconfig|globalconfig|offline|fetch_retries))$/i;
 const NETWORK = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ENOTCACHED|ERR_SOCKET_TIMEOUT/;
 
 async function consumerEnvironment(folder: string): Promise<Readonly<Record<string, string>>> {
