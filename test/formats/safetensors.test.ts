@@ -71,6 +71,13 @@ describe('what is encoded is decoded', () => {
     expect(Object.entries(read.metadata)).toEqual(Object.entries(metadata));
   });
 
+  it('by the name that it has, though a file before had a backslash in its place', () => {
+    for (const name of ['\\', '"', '\n', '\u0000', '\\']) {
+      const bytes = encodeSafetensors(new Map([[name, { dtype: 'U8', shape: [], data: Uint8Array.of(1) }]]), {});
+      expect([...decodeSafetensors(bytes, NAME).tensors.keys()]).toEqual([name]);
+    }
+  });
+
   it('from a buffer that starts at an odd address', () => {
     const bytes = encodeSafetensors(new Map([['w', { dtype: 'F64', shape: [2], data: Float64Array.of(1.5, -2) }]]), {});
     const shifted = new Uint8Array(bytes.length + 3).fill(7);
