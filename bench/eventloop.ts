@@ -22,6 +22,7 @@ const PERIOD = 10;
 /** A table's work is watched more closely, for this long after its end too. */
 const CLOSE = 1;
 const AFTER = 20;
+
 /** Customers with columns of every kind, and values that are missing. */
 const customers = (rows: number) =>
   churn(rows).map((row) => ({ ...row, age: row.age === '' ? null : Number(row.age), autopay: row.autopay === 'true' }));

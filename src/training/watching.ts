@@ -60,13 +60,13 @@ export function checkTold({ loss, ...metrics }: Metrics, metric: Metric): void {
   throw expected(text, 'earlyStopping.metric', metric);
 }
 
-/** The numbers of the sets that are evaluated beside what is learnt from. */
 /** The best model so far, an evaluation older, unless one with this score is better: anything is, where that is no number. */
 export function stillBest(best: BestModel | undefined, score: number): BestModel | undefined {
   if (best === undefined || score > best.score || (Number.isNaN(best.score) && !Number.isNaN(score))) return undefined;
   return { ...best, age: best.age + 1 };
 }
 
+/** The numbers of the sets that are evaluated beside what is learnt from. */
 export interface EvaluationSets {
   readonly validation?: number;
   readonly test?: number;
