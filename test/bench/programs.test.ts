@@ -19,6 +19,7 @@ const LEAST: Readonly<Record<string, string>> = {
   compress:
     '--dataset digits --cases pruned20,neurons4,int8 --seeds 1 --rounds 1 --steps 1 --retrain 1 --epochs 1 --out FOLDER/compress.json',
   csv: '--rows 2500 --columns 3 --folder FOLDER',
+  dead: '--layers 8-6-3 --samples 30 --steps 3 --timed 2 --rounds 1',
   defaults: '--tasks digits --epochs 1 --out FOLDER/defaults.json --svg FOLDER/defaults.svg',
   disk: '--samples 3000 --layers 8-6-3 --full-samples 3000 --full-layers 8-6-3 --memory-mb 500 --full-memory-mb 500 --iterations 1 --folder FOLDER',
   epoch: '--layers 8-6-3 --samples 300 --batch 64 --rounds 1',
