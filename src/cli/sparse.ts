@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { expected } from '../core/errors.js';
-import { classesOf } from '../formats/labels.js';
+import { classesOf, coded } from '../formats/labels.js';
 import { type LibsvmSamples, readLibsvm } from '../formats/libsvm.js';
 import type { Model } from '../model/model.js';
 import { classifies } from '../network/network.js';
@@ -44,7 +44,7 @@ export async function sparseSource(flags: SparseFlags, signal: AbortSignal) {
   const train = await readLibsvm(data, { signal });
   const { task = train.targets.every(Number.isInteger) ? 'classification' : 'regression' } = flags;
   if (task === 'multi-label') throw expected('classification or regression for libsvm text', '--task', task);
-  const told = task === 'classification' ? classesOf([...train.targets], data) : undefined;
+  const told = task === 'classification' ? await classesOf(await coded(train.targets), data) : undefined;
   const samplesOf = async ({ x, targets }: LibsvmSamples, rows?: Int32Array): Promise<TrainingData> => {
     const of = rows ? asSamples(await someRows(await featureRowsInTurns(x, x.columns, data), rows)) : x;
     const values = rows ? Float64Array.from(rows, (row) => targets[row] as number) : targets;

@@ -5,7 +5,7 @@ import { isNumbers, TOO_WIDE } from '../core/numbers.js';
 import { formatError, readBytes } from '../formats/bytes.js';
 import { CSV, parseCsv } from '../formats/csv.js';
 import { parseIdx } from '../formats/idx.js';
-import { type CsvTable, checkShared, classesOf, NO_CLASSES } from '../formats/labels.js';
+import { type CsvTable, checkShared, classesOf, coded, NO_CLASSES } from '../formats/labels.js';
 import { isNpy, type NpyArray, parseNpy } from '../formats/npy.js';
 import { npzKeys, parseNpz } from '../formats/npz.js';
 import { isStandardInput } from '../formats/pipes.js';
@@ -128,15 +128,20 @@ interface Part {
   readonly y: Named;
 }
 
-function assemble(name: string, task: TableFileOptions['task'], train: Part, test: Part | undefined): TableFile {
+async function assemble(
+  name: string,
+  task: TableFileOptions['task'],
+  train: Part,
+  test: Part | undefined,
+): Promise<TableFile> {
   if (test !== undefined && test.x.columns !== train.x.columns)
     throw formatError(name, `expected ${train.x.columns} features in the test part too but found ${test.x.columns}`);
   if ((task ?? inferTask(train.y)) === 'classification') {
     const found = [train, ...(test ? [test] : [])].map(({ x, y }) => ({ x, labels: toLabels(y), name: y.name }));
     for (const { x, labels, name: called } of found) checkRows(x, labels.length, called);
-    if (task === undefined) checkShared(found[0]?.labels ?? [], train.y.name);
+    if (task === undefined) checkShared(await coded(found[0]?.labels ?? []), train.y.name);
     const all = found.flatMap((part) => part.labels);
-    const { classes, labels } = classesOf(all, train.y.name);
+    const { classes, labels } = await classesOf(await coded(all), train.y.name);
     const own = named(classes) && { classes };
     const trained = { x: train.x, labels: labels.slice(0, train.x.rows), ...own };
     const tested = test && { x: test.x, labels: labels.slice(train.x.rows), ...own };

@@ -16,7 +16,7 @@ import {
 } from '../network/schema.js';
 import { type Decimal, isCode, parseNumber } from '../samples/cells.js';
 import { featuresOf, learntColumns } from '../samples/features.js';
-import type { Frame } from '../samples/frame.js';
+import { type Frame, renamed } from '../samples/frame.js';
 import { columnBuilder, finished } from '../samples/framing.js';
 import { growingNumbers } from '../tensor/growing.js';
 import { turn } from '../tensor/inputs.js';
@@ -118,7 +118,7 @@ const commentsIn = (sample: string): readonly string[] =>
     .split(/\r\n|\n|\r/)
     .slice(0, -1) ?? [];
 
-/** Gathers some columns of a table, by their places; `coded` whether a number that begins with zeros is a text. */
+/** Gathers some columns of a table, by their places, for a frame, in which a number that begins with zeros is a text, or for a matrix. */
 function collector(name: string, { width, decimal, header, names }: Layout, places: readonly number[], coded: boolean) {
   const columns: (ReturnType<typeof columnBuilder> | undefined)[] = names.map(() => undefined);
   for (const place of places) columns[place] = columnBuilder(names[place] as string, name);
@@ -155,7 +155,7 @@ function collector(name: string, { width, decimal, header, names }: Layout, plac
         const text = `expected at least one row of values but found none: ${only}; header: false (--no-header) reads it`;
         throw formatError(name, text);
       }
-      const columns = await finished(builders);
+      const columns = await finished(builders, !coded);
       return { name, rows, named: header, columns, lines: await lines.taken() };
     },
   };
@@ -327,7 +327,7 @@ async function csvTable(content: Content, name: string, options: ParseOptions = 
   const learnt = learntColumns(options);
   // In a file without a header line, a model's columns are found by their order.
   const called = [...features.map((place, i) => learnt[i]?.name ?? (names[place] as string))];
-  const columns = frame.columns.map((column, i) => ({ ...column, name: called[i] ?? column.name }));
+  const columns = frame.columns.map((column, i) => renamed(column, called[i] ?? column.name));
   const where = (column: string, row: number): string => {
     const i = columns.findIndex((each) => each.name === column);
     const place = features[i] ?? target;

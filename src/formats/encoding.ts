@@ -221,7 +221,7 @@ export async function* textOf(
     }
     lines += lineEnds(text);
     offset += bytes.length;
-    tail = tailOf(Buffer.concat([tail, bytes]), found, offset);
+    tail = tailOf(tail.length > 0 ? Buffer.concat([tail, bytes]) : bytes, found, offset);
     return text;
   }
 

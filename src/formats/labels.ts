@@ -6,7 +6,8 @@ import { type OptionsOf, option, type Schema, signalOption, valueType, word } fr
 import { parseNumber } from '../samples/cells.js';
 import type { Column } from '../samples/columns.js';
 import { type ColumnPlace, FEATURES, isPlace, placeOf } from '../samples/features.js';
-import { inferTask } from '../samples/targets.js';
+import { checkNoIdentifier, inferTask } from '../samples/targets.js';
+import { inTurns } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { formatError } from './bytes.js';
 
@@ -111,39 +112,45 @@ export function targetColumn(
 /** How errors call a row of the column of labels. */
 type Where = (row: number) => string;
 
-type Numbers = readonly (number | undefined)[] | Float64Array;
+/** Labels, each once, in the order in which they come, and which of them each row has. */
+export interface Coded<T> {
+  readonly values: readonly T[];
+  readonly codes: Int32Array;
+}
 
-/** Where the first of them stands that is no number, −1 where all are. */
-const oddAt = (numbers: Numbers): number => (types.isFloat64Array(numbers) ? -1 : numbers.indexOf(undefined));
+/** Labels as a file has them: numbers, or texts. */
+export type Cells = Float64Array | Coded<string>;
 
-/** Labels as a file has them: its texts, or numbers where all of them are. */
-type Cells = readonly string[] | Float64Array;
+/** The event loop runs in between. */
+export async function coded<T>(labels: ArrayLike<T>): Promise<Coded<T>> {
+  const places = new Map<T, number>();
+  const codes = new Int32Array(labels.length);
+  await inTurns(labels.length, (i) => {
+    const label = labels[i] as T;
+    const known = places.get(label);
+    if (known === undefined) places.set(label, places.size);
+    codes[i] = known ?? places.size - 1;
+  });
+  return { values: [...places.keys()], codes };
+}
 
 /** What helps where numbers were asked to be classes. */
 export const NO_CLASSES = ": task: 'regression' (--task regression) takes numbers for targets";
 
-function taskOf(cells: Cells, numbers: Numbers, where: Where, column: string) {
-  const odd = oddAt(numbers);
-  const all = odd < 0 ? (numbers as readonly number[]) : (cells as readonly string[]);
-  if (odd < 0 || (numbers as readonly unknown[]).every((n) => n === undefined))
-    return inferTask(all, `column ${JSON.stringify(column)}`).task;
-  const texts = (numbers as readonly unknown[]).filter((n) => n === undefined).length;
-  const fewer =
-    texts <= numbers.length - texts ? odd : (numbers as readonly unknown[]).findIndex((n) => n !== undefined);
-  const what = `${numbers.length - texts} numbers and ${texts} texts, and here ${shown(cells[fewer])}`;
-  const help = "task: 'classification' (--task classification) takes all of them for classes";
-  throw formatError(where(fewer), `expected labels of one kind, but the column holds ${what}: ${help}`);
-}
+const rowOf = <T>({ values, codes }: Coded<T>, which: (value: T) => boolean): number => {
+  const found = values.map(which);
+  return codes.findIndex((code) => found[code] === true);
+};
 
-/** A class for each of the labels that there are: texts in sorted order, whole numbers by their size. */
-function classify(cells: Cells, numbers: Numbers, where: Where) {
-  const texts = oddAt(numbers) >= 0;
-  const bad = texts ? -1 : (numbers as readonly number[]).findIndex((n) => !Number.isInteger(n));
-  if (bad >= 0) {
-    const text = `${where(bad)}: expected a class, a whole number, but found ${cells[bad]}${NO_CLASSES}`;
-    throw new DlAdmmError('ERR_DLADMM_LABEL', text);
-  }
-  return classesOf<string | number>((texts ? cells : numbers) as readonly (string | number)[], where(0));
+/** Numbers and texts in one column, of which nobody has said that all are classes. */
+function mixed(cells: Coded<string>, numbers: readonly (number | undefined)[], where: Where): DlAdmmError {
+  const isText = numbers.map((number) => number === undefined);
+  const texts = cells.codes.reduce((count, code) => count + Number(isText[code]), 0);
+  const rest = cells.codes.length - texts;
+  const fewer = cells.codes.findIndex((code) => isText[code] === texts <= rest);
+  const what = `${rest} numbers and ${texts} texts, and here ${shown(cells.values[cells.codes[fewer] as number])}`;
+  const help = "task: 'classification' (--task classification) takes all of them for classes";
+  return formatError(where(fewer), `expected labels of one kind, but the column holds ${what}: ${help}`);
 }
 
 /**
@@ -151,18 +158,19 @@ function classify(cells: Cells, numbers: Numbers, where: Where) {
  *
  * @throws DlAdmmError ERR_DLADMM_LABEL for more classes than any network has outputs
  */
-export function classesOf<T extends string | number>(labels: readonly T[], where: string) {
-  const found = [...new Set(labels)];
-  found.sort((a, b) => (typeof a === 'number' ? a - Number(b) : a < b ? -1 : 1));
+export async function classesOf<T extends string | number>({ values, codes }: Coded<T>, where: string) {
+  const found = values.toSorted((a, b) => (typeof a === 'number' ? a - Number(b) : a < b ? -1 : 1));
   if (found.length > MAX_CLASSES) {
     const text = `${where}: expected at most ${MAX_CLASSES} classes but found ${found.length}`;
     throw new DlAdmmError('ERR_DLADMM_LABEL', text);
   }
   const index = new Map(found.map((label, i) => [label, i]));
-  return {
-    classes: found.map(String) as readonly string[],
-    labels: Int32Array.from(labels, (label) => index.get(label) as number),
-  };
+  const places = values.map((label) => index.get(label) as number);
+  const labels = new Int32Array(codes.length);
+  await inTurns(codes.length, (i) => {
+    labels[i] = places[codes[i] as number] as number;
+  });
+  return { classes: found.map(String) as readonly string[], labels };
 }
 
 /** So many rows tell an identifier from classes. */
@@ -173,9 +181,8 @@ const TELLING_ROWS = 20;
  *
  * @throws DlAdmmError ERR_DLADMM_LABEL
  */
-export function checkShared(labels: readonly (string | number)[] | Float64Array, where: string): void {
-  const rows = labels.length;
-  const classes = new Set<string | number>(labels).size;
+export function checkShared<T>({ values, codes }: Coded<T>, where: string): void {
+  const [rows, classes] = [codes.length, values.length];
   if (rows < TELLING_ROWS || classes <= rows / 2) return;
   const text = `${where}: expected classes, but of ${rows} rows nearly every one is a class of its own (${classes} classes), as with an identifier: name the column of labels by target, or say by task that these are classes or targets`;
   throw new DlAdmmError('ERR_DLADMM_LABEL', text);
@@ -187,21 +194,39 @@ export function numberedClasses(labels: Int32Array): readonly string[] {
   return Array.from({ length: largest + 1 }, (_, i) => String(i));
 }
 
-/** Features with labels or targets, by what the labels are. */
-export function labelledTable(
+/** Features with labels or targets, by what the labels are; the event loop runs in between. */
+export async function labelledTable(
   features: Features & { readonly target: string },
   cells: Cells,
   task: TableOptions['task'],
   where: Where,
-): ClassificationTable | RegressionTable {
-  const numbers = types.isFloat64Array(cells) ? cells : cells.map((cell) => parseNumber(cell));
-  if ((task ?? taskOf(cells, numbers, where, features.target)) === 'classification') {
-    if (task === undefined) checkShared(cells, where(0));
-    return { task: 'classification', ...features, ...classify(cells, numbers, where) };
+): Promise<ClassificationTable | RegressionTable> {
+  const called = `column ${JSON.stringify(features.target)}`;
+  if (!types.isFloat64Array(cells)) {
+    const numbers = cells.values.map((cell) => parseNumber(cell));
+    if (!numbers.includes(undefined)) {
+      const all = new Float64Array(cells.codes.length);
+      await inTurns(all.length, (i) => {
+        all[i] = numbers[cells.codes[i] as number] as number;
+      });
+      return labelledTable(features, all, task, where);
+    }
+    const odd = rowOf(cells, (cell) => parseNumber(cell) === undefined);
+    if (task === 'regression') throw badCell(where(odd), cells.values[cells.codes[odd] as number], 'a number');
+    if (task === undefined) {
+      if (numbers.some((number) => number !== undefined)) throw mixed(cells, numbers, where);
+      checkNoIdentifier(cells.codes.length, cells.values.length, called);
+      checkShared(cells, where(0));
+    }
+    return { task: 'classification', ...features, ...(await classesOf(cells, where(0))) };
   }
-  const odd = oddAt(numbers);
-  if (odd >= 0) throw badCell(where(odd), cells[odd], 'a number');
-  const data = narrowed(types.isFloat64Array(numbers) ? numbers : Float64Array.from(numbers as readonly number[]));
-  const y = { data, rows: cells.length, columns: 1 };
-  return { task: 'regression', ...features, y };
+  if ((task ?? inferTask(cells, called).task) === 'classification') {
+    const found = await coded(cells);
+    if (task === undefined) checkShared(found, where(0));
+    const bad = rowOf(found, (value) => !Number.isInteger(value));
+    if (bad < 0) return { task: 'classification', ...features, ...(await classesOf(found, where(0))) };
+    const text = `${where(bad)}: expected a class, a whole number, but found ${cells[bad]}${NO_CLASSES}`;
+    throw new DlAdmmError('ERR_DLADMM_LABEL', text);
+  }
+  return { task: 'regression', ...features, y: { data: narrowed(cells), rows: cells.length, columns: 1 } };
 }

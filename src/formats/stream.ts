@@ -1,11 +1,11 @@
 /** A stream of text or bytes as bytes, a piece at a time: unpacked where it is gzipped, as a file is. */
 import { open, stat } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { types } from 'node:util';
 import { constants, createGunzip, gunzipSync } from 'node:zlib';
 import { throwIfAborted } from '../core/abort.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
+import { pause } from '../tensor/inputs.js';
 import { checkRoom } from './atomic-file.js';
 import { formatError, isGzip, readBytes, unpackLimit, unread } from './bytes.js';
 import { isStandardInput } from './pipes.js';
@@ -13,7 +13,7 @@ import { isStandardInput } from './pipes.js';
 /** A stream of text or bytes, as a request's body or `createReadStream` is. */
 export type TextStream = AsyncIterable<Uint8Array | string>;
 
-/** So much is parsed between two turns of the event loop. */
+/** So much is parsed between two looks at the clock. */
 const PIECE = 2 ** 14;
 
 export const isStream = (source: unknown): source is TextStream =>
@@ -86,7 +86,7 @@ export async function* piecesOf(
     for (let at = 0; at < part.length; at += PIECE) {
       throwIfAborted(signal, `Reading ${name}`);
       yield part.subarray(at, at + PIECE);
-      await nextTurn();
+      await pause();
     }
   }
 }
@@ -100,12 +100,18 @@ async function* bytesIn(path: string): AsyncGenerator<Uint8Array, void, undefine
   try {
     const file = await open(path);
     try {
-      const bytes = new Uint8Array(READ);
-      for (let at = 0; ; ) {
-        const { bytesRead } = await file.read(bytes, 0, READ, at);
+      // What comes next is read while somebody takes what has come.
+      const rooms = [new Uint8Array(READ), new Uint8Array(READ)] as const;
+      const read = (at: number, turn: number) => file.read(rooms[turn % 2] as Uint8Array, 0, READ, at);
+      let next = read(0, 0);
+      for (let [at, turn] = [0, 1]; ; turn += 1) {
+        const { bytesRead, buffer } = await next;
         if (bytesRead === 0) return;
         at += bytesRead;
-        yield bytes.subarray(0, bytesRead);
+        next = read(at, turn);
+        // An error is of him who waits for it.
+        next.catch(() => undefined);
+        yield buffer.subarray(0, bytesRead);
       }
     } finally {
       await file.close();

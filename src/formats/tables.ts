@@ -1,6 +1,5 @@
 /** A file's table as features and labels: every value must be there, and be a number, or a text where texts are asked for. */
 import { types } from 'node:util';
-import type { Numbers } from '../core/native.js';
 import { zeros } from '../core/numbers.js';
 import { type Decimal, numberHint } from '../samples/cells.js';
 import { type Column, MAX_CATEGORIES } from '../samples/columns.js';
@@ -10,7 +9,7 @@ import { type Frame, type FrameColumn, namedColumn, valueAt } from '../samples/f
 import { eachChunk, inTurns } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { formatError } from './bytes.js';
-import { badCell, type CsvTable, labelledTable, type TableOptions } from './labels.js';
+import { badCell, type Cells, type CsvTable, coded, labelledTable, type TableOptions } from './labels.js';
 
 /** How errors call a value of a file, by its row in the frame. */
 type Where = (column: string, row: number) => string;
@@ -24,14 +23,11 @@ export interface Reading {
   readonly decimal?: Decimal;
 }
 
-const firstMissing = (column: FrameColumn, rows: number): number => {
-  let row = 0;
-  while (row < rows && valueAt(column, row) !== null) row += 1;
-  return row;
-};
+const firstMissing = (column: FrameColumn): number =>
+  column.kind === 'text' ? column.codes.indexOf(-1) : column.values.findIndex(Number.isNaN);
 
 /** A column as it is read where nobody has learnt anything of it. */
-function plainColumn(column: FrameColumn, rows: number, reading: Reading, texts: TableOptions['texts']): Column {
+function plainColumn(column: FrameColumn, reading: Reading, texts: TableOptions['texts']): Column {
   const { where, options, decimal = '.' } = reading;
   const { name, kind, missing, mixture, refused } = column;
   if (refused) throw formatError(reading.name, refused.message, refused);
@@ -56,7 +52,7 @@ function plainColumn(column: FrameColumn, rows: number, reading: Reading, texts:
   if (missing > 0) {
     const what = oneHot ? 'a text' : 'a number';
     const why = '; fit(path, { target }) fills in what is missing';
-    throw badCell(where(name, firstMissing(column, rows)), null, what, why);
+    throw badCell(where(name, firstMissing(column)), null, what, why);
   }
   if (!oneHot) return { name };
   const categories = column.texts.toSorted((a, b) => (a < b ? -1 : 1));
@@ -77,16 +73,28 @@ async function matrixOf(frame: Frame, columns: readonly Column[]): Promise<Matri
       'its texts enter by their hashes, for which a matrix has no room: model.predict takes the file',
     );
   const narrow = columns.every((column) => {
-    const found = namedColumn(frame, column.name, 'columns');
+    const whole = namedColumn(frame, column.name, 'columns');
+    const found = whole.part?.(0, 0) ?? whole;
     const filled = typeof column.fill !== 'number' || Math.fround(column.fill) === column.fill;
     return !column.date && filled && (found.kind === 'text' || types.isFloat32Array(found.values));
   });
   const data = zeros(narrow ? 'float32' : 'float64', x.rows * x.columns);
-  await eachChunk(x, (chunk, first) => data.set(chunk, first * x.columns));
+  // Memory that is given back is there for the rows to come.
+  await eachChunk(x, (chunk, first, count) => {
+    data.set(chunk, first * x.columns);
+    x.release?.(first + count);
+  });
   return { data, rows: x.rows, columns: x.columns };
 }
 
-async function positiveZeros(values: Numbers): Promise<Float64Array> {
+/** Labels: of numbers no texts are made, but for −0, which is written 0. */
+async function cellsOf(column: FrameColumn): Promise<Cells> {
+  if (column.kind === 'text') return { values: column.texts, codes: column.codes };
+  const { kind, values } = column;
+  if (kind === 'boolean') {
+    const found = await coded(values);
+    return { ...found, values: found.values.map((value) => String(value === 1)) };
+  }
   const out = new Float64Array(values.length);
   await inTurns(values.length, (i) => {
     out[i] = (values[i] as number) + 0;
@@ -114,18 +122,13 @@ export async function tableFrom(frame: Frame, reading: Reading): Promise<CsvTabl
     const known = learnt[i];
     if (known?.fill !== undefined) return known;
     if (known?.categories && column.missing === 0) return known;
-    const plain = plainColumn(column, frame.rows, reading, known?.categories ? 'one-hot' : options.texts);
+    const plain = plainColumn(column, reading, known?.categories ? 'one-hot' : options.texts);
     return known ?? plain;
   });
   const x = await matrixOf(frame, columns);
   const told = { x, columns: columns.map((column) => (Object.keys(column).length > 1 ? column : column.name)) };
   if (target === undefined) return { task: 'unlabelled', ...told };
   const column = namedColumn(frame, target, 'target');
-  if (column.missing > 0) throw badCell(where(target, firstMissing(column, frame.rows)), null, 'a label');
-  // Of numbers no texts are made, but for −0, which is written 0.
-  const cells =
-    column.kind === 'number'
-      ? await positiveZeros(column.values)
-      : Array.from({ length: frame.rows }, (_, row) => String(valueAt(column, row)));
-  return labelledTable({ ...told, target }, cells, options.task, (row) => where(target, row));
+  if (column.missing > 0) throw badCell(where(target, firstMissing(column)), null, 'a label');
+  return labelledTable({ ...told, target }, await cellsOf(column), options.task, (row) => where(target, row));
 }

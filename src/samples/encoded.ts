@@ -7,7 +7,7 @@ import { paced, type RowSource, roomFor, trusted } from '../tensor/inputs.js';
 import { type Column, inputsOfColumn, offsetsOf } from './columns.js';
 import { type Encoder, encoderOf, numberSaid } from './encoder.js';
 import type { ColumnPlace } from './features.js';
-import { type Frame, type FrameColumn, namedColumn, placeText, single, valueAt } from './frame.js';
+import { type Frame, type FrameColumn, namedColumn, placeText, renamed, single, valueAt } from './frame.js';
 import { areHashed, hashedRows, tableColumns } from './hashed.js';
 import type { ColumnNote } from './learning.js';
 
@@ -68,6 +68,9 @@ export async function encoded(
     name,
     rows,
     columns: inputs,
+    release(row: number) {
+      for (const column of found) column.release?.(row);
+    },
     chunk(first: number, count: number, spent?: Numbers) {
       const out = roomFor('float64', count * inputs, spent);
       if (room.length < count) room = new Float64Array(count);
@@ -176,7 +179,7 @@ export async function encodedFor(
     throw new DlAdmmError('ERR_DLADMM_SHAPE', `${what} but found ${found.length}`);
   }
   const called = single ?? found.map(({ name }) => ({ name }));
-  const inOrder = found.map((column, i) => ({ ...column, name: (called[i] as Column).name }));
+  const inOrder = found.map((column, i) => renamed(column, (called[i] as Column).name));
   return encoded({ ...frame, columns: inOrder }, columns ?? called);
 }
 

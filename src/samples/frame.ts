@@ -32,8 +32,10 @@ interface Common {
   readonly refused?: DlAdmmError;
   /** Its texts are lists of labels, as JSON. */
   readonly lists?: true;
-  /** Of a column in a file: some of its rows in memory. */
+  /** Of a column that is kept in blocks, or in a file: some of its rows. All of them are put together where they are asked for. */
   readonly part?: (first: number, count: number) => FrameColumn;
+  /** Says that the rows before that one are not asked for again, so that their memory may be given back. */
+  readonly release?: (row: number) => void;
 }
 
 /** The values of a column: NaN, or −1 among codes, is a missing one; moments are milliseconds since 1970. */
@@ -69,6 +71,13 @@ export function namedColumn({ columns, name }: Frame, which: ColumnPlace, option
   const names = named.get(columns) ?? columns.map((column) => column.name);
   named.set(columns, names);
   return columns[placeOf(which, names, option, name)] as FrameColumn;
+}
+
+/** The column by another name; what is put together where it is asked for stays apart. */
+export function renamed(column: FrameColumn, name: string): FrameColumn {
+  if (column.name === name) return column;
+  const all = { ...Object.getOwnPropertyDescriptors(column), name: { value: name, enumerable: true } };
+  return Object.defineProperties({} as FrameColumn, all);
 }
 
 /** A table without some of its columns. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_FORMAT */

@@ -192,7 +192,8 @@ export function columnBuilder(name: string, where: string, asText = false, befor
       if (texts) texts.push(textOf(value) as string);
       else numbers.push(READ[kind as Exclude<Kind, 'text'>](value) as number);
     },
-    async finish(): Promise<FrameColumn> {
+    /** @param inBlocks whether it stays in the blocks that its values came into, so that they may be given back one by one */
+    async finish(inBlocks = false): Promise<FrameColumn> {
       const count = seen.get('number');
       if (count) count.count += numbered;
       const mixture = texts && mixtureOf(seen, told);
@@ -205,11 +206,16 @@ export function columnBuilder(name: string, where: string, asText = false, befor
       };
       if (texts === undefined) {
         const found = kind === 'text' || kind === undefined ? 'number' : kind;
-        return gathered(numbers, 'values', (values) => ({ ...common, kind: found, values }));
+        return gathered(numbers, inBlocks, 'values', (values) => ({ ...common, kind: found, values }));
       }
       const { codes, texts: named } = await allTexts(texts);
       const its = named();
-      return gathered(codes, 'codes', (all) => ({ ...common, kind: 'text', codes: new Int32Array(all), texts: its }));
+      return gathered(codes, inBlocks, 'codes', (all) => ({
+        ...common,
+        kind: 'text',
+        codes: new Int32Array(all),
+        texts: its,
+      }));
     },
   };
 }
@@ -217,16 +223,19 @@ export function columnBuilder(name: string, where: string, asText = false, befor
 /** The column that numbers are; of those in a file nothing is in memory but what is asked for. */
 async function gathered(
   numbers: ReturnType<typeof growingNumbers>,
+  inBlocks: boolean,
   member: 'values' | 'codes',
   as: (numbers: Numbers) => FrameColumn,
 ): Promise<FrameColumn> {
   const { file } = numbers;
-  if (file === undefined) return as(await numbers.taken());
+  if (file === undefined && !inBlocks) return as(await numbers.taken());
   const column = {
     ...as(new Float32Array(0)),
     part: (first: number, count: number) => as(numbers.part(first, count)),
+    ...(file === undefined && { release: numbers.release }),
   };
-  const get = (): unknown => file.once(column, () => as(numbers.part(0, numbers.length)))[member as never];
+  const all = () => as(numbers.part(0, numbers.length));
+  const get = (): unknown => (file ? file.once(column, all) : all())[member as never];
   return Object.defineProperty(column, member, { get, enumerable: true });
 }
 
@@ -303,11 +312,12 @@ export async function frameOf(
 
 /** The columns that have been gathered; the event loop runs in between. */
 export async function finished(
-  builders: readonly { finish(): Promise<FrameColumn> }[],
+  builders: readonly Pick<ReturnType<typeof columnBuilder>, 'finish'>[],
+  inBlocks?: boolean,
 ): Promise<readonly FrameColumn[]> {
   const columns: FrameColumn[] = [];
   for (const builder of builders) {
-    columns.push(await builder.finish());
+    columns.push(await builder.finish(inBlocks));
     await breathe();
   }
   return columns;

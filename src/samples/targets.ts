@@ -175,6 +175,13 @@ const MOST = 99;
 /** In so few rows nothing is said by each of them being another class. */
 const FEW_ROWS = 20;
 
+/** @throws DlAdmmError ERR_DLADMM_LABEL where texts are taken for classes and nearly every row has one of its own */
+export function checkNoIdentifier(rows: number, classes: number, name: string): void {
+  if (rows < FEW_ROWS || classes <= rows / 2) return;
+  const text = `Expected several rows of each class in ${name} but of its ${rows} rows nearly every one is a class of its own (${classes} classes): it may be an identifier; name another column as label, or say the task`;
+  throw new DlAdmmError('ERR_DLADMM_LABEL', text);
+}
+
 /**
  * Whether values are classes or numbers to come close to, and why.
  *
@@ -182,16 +189,12 @@ const FEW_ROWS = 20;
  * @throws DlAdmmError ERR_DLADMM_LABEL for texts of which nearly every one is its own class
  */
 export function inferTask(
-  values: readonly Target[],
+  values: readonly Target[] | Float64Array,
   name: string,
 ): { readonly task: 'classification' | 'regression'; readonly because: string; readonly doubt?: string } {
   if (typeof values[0] === 'boolean') return { task: 'classification', because: `${name} holds true and false` };
   if (typeof values[0] === 'string') {
-    const distinct = new Set(values);
-    if (values.length >= FEW_ROWS && distinct.size > values.length / 2) {
-      const text = `Expected several rows of each class in ${name} but of its ${values.length} rows nearly every one is a class of its own (${distinct.size} classes): it may be an identifier; name another column as label, or say the task`;
-      throw new DlAdmmError('ERR_DLADMM_LABEL', text);
-    }
+    checkNoIdentifier(values.length, new Set<unknown>(values).size, name);
     return { task: 'classification', because: `${name} holds texts` };
   }
   let low = Number.POSITIVE_INFINITY;

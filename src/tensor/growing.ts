@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { Dtype, Numbers } from '../core/native.js';
 import { dtypeOf, zeros } from '../core/numbers.js';
 import { pause } from './inputs.js';
@@ -21,13 +22,26 @@ const LARGEST_BLOCK = 2 ** 15;
 /** So many are kept in no block, as one for each of very many columns costs more than its numbers. */
 const FEW = 32;
 
-/** Where the platform has it, it gives memory back at once; the collector sees to that later. */
-type Released = ArrayBufferLike & { readonly transfer?: (length: number) => unknown };
+type Transferable = ArrayBuffer & { readonly transfer?: (length: number) => unknown };
+let closed: MessagePort | undefined;
+
+/** Gives memory back at once, which the collector would do later: Node 20 by a port that is closed, which takes it and drops it. */
+function giveBack(memory: ArrayBufferLike): void {
+  const { transfer } = memory as Transferable;
+  if (transfer) return void transfer.call(memory, 0);
+  if (closed === undefined) {
+    closed = new MessageChannel().port1;
+    closed.close();
+  }
+  closed.postMessage(undefined, [memory as ArrayBuffer]);
+}
 
 interface Block {
   readonly length: number;
-  /** Some of its numbers. */
+  /** Some of its numbers: of a block in memory as they stand there. */
   part(first: number, count: number): Numbers;
+  /** Nobody asks for them any more. */
+  release(): void;
 }
 
 const NONE = new Float32Array(0);
@@ -35,6 +49,7 @@ const NONE = new Float32Array(0);
 const inMemory = (numbers: Numbers): Block => ({
   length: numbers.length,
   part: (first, count) => numbers.subarray(first, first + count),
+  release: () => giveBack(numbers.buffer),
 });
 
 function inFile(numbers: Numbers, file: NumberFile): Block {
@@ -46,6 +61,7 @@ function inFile(numbers: Numbers, file: NumberFile): Block {
       file.read(out, place + size * first);
       return out;
     },
+    release() {},
   };
 }
 
@@ -56,10 +72,19 @@ function inFile(numbers: Numbers, file: NumberFile): Block {
 export function growingNumbers() {
   const file = files.getStore();
   const full: Block[] = [];
+  /** Where each of these begins. */
+  const begins: number[] = [];
   let few: number[] | undefined = [];
   let block: Numbers = NONE;
   let dtype: Dtype = 'float32';
   let [length, before] = [0, 0];
+  /** The block that was asked for last, and the first that has not been released. */
+  let [near, kept] = [0, 0];
+  const keep = (whole: Block): void => {
+    full.push(whole);
+    begins.push(before);
+    before += whole.length;
+  };
   const last = (): Block => {
     if (few === undefined) return inMemory(block.subarray(0, length));
     const first = zeros(dtype, few.length);
@@ -79,14 +104,13 @@ export function growingNumbers() {
           few.push(value);
           return;
         }
-        full.push(last());
-        [few, block, before] = [undefined, zeros(dtype, FEW), FEW];
+        keep(last());
+        [few, block] = [undefined, zeros(dtype, FEW)];
       }
       if (length === block.length) {
         const whole = file && length === LARGEST_BLOCK;
-        full.push(whole ? inFile(block, file) : inMemory(block));
+        keep(whole ? inFile(block, file) : inMemory(block));
         if (!whole || dtypeOf(block) !== dtype) block = zeros(dtype, Math.min(LARGEST_BLOCK, 2 * length));
-        before += length;
         length = 0;
       }
       if (dtype === 'float32' && !Object.is(Math.fround(value), value)) {
@@ -96,17 +120,29 @@ export function growingNumbers() {
       block[length] = value;
       length += 1;
     },
-    /** A copy of some of them. */
+    /** Some of them, to be read: as they stand where they stand together, else a copy. */
     part(first: number, count: number): Numbers {
+      if ((begins[near] ?? before) > first) near = 0;
+      while ((begins[near + 1] ?? (near < full.length ? before : Number.POSITIVE_INFINITY)) <= first) near += 1;
+      const some = (each: number, from: number, most: number): Numbers => {
+        const found = full[each] ?? last();
+        const begin = begins[each] ?? before;
+        return found.part(from - begin, Math.min(most, begin + found.length - from));
+      };
+      const together = some(near, first, count);
+      if (together.length === count && dtypeOf(together) === dtype) return together;
       const out = zeros(dtype, count);
-      let begin = 0;
-      for (const each of [...full, last()]) {
-        const from = Math.max(first, begin);
-        const to = Math.min(first + count, begin + each.length);
-        if (to > from) out.set(each.part(from - begin, to - from), from - first);
-        begin += each.length;
+      out.set(together);
+      for (let [at, each] = [together.length, near + 1]; at < count && each <= full.length; each += 1) {
+        const next = some(each, first + at, count - at);
+        out.set(next, at);
+        at += next.length;
       }
       return out;
+    },
+    /** Says that those before that one are not asked for again. */
+    release(first: number): void {
+      for (; kept < full.length && (begins[kept + 1] ?? before) <= first; kept += 1) full[kept]?.release();
     },
     /** All that came, once: each block is given back as it is copied; the event loop runs in between. */
     async taken(): Promise<Numbers> {
@@ -124,7 +160,7 @@ export function growingNumbers() {
         const numbers = each.part(0, each.length);
         out.set(numbers, at);
         at += numbers.length;
-        (numbers.buffer as Released).transfer?.(0);
+        giveBack(numbers.buffer);
         await pause();
       }
       return out;
