@@ -18,7 +18,7 @@ import { type Decimal, isCode, parseNumber } from '../samples/cells.js';
 import { featuresOf, learntColumns } from '../samples/features.js';
 import { type Frame, renamed } from '../samples/frame.js';
 import { columnBuilder, finished } from '../samples/framing.js';
-import { growingNumbers } from '../tensor/growing.js';
+import { growingNumbers, slabs } from '../tensor/growing.js';
 import { turn } from '../tensor/inputs.js';
 import { formatError, isGzip } from './bytes.js';
 import { cellsOf, type Dialect, dialectOf, PIECE, parserOptions } from './dialect.js';
@@ -118,10 +118,17 @@ const commentsIn = (sample: string): readonly string[] =>
     .split(/\r\n|\n|\r/)
     .slice(0, -1) ?? [];
 
-/** Gathers some columns of a table, by their places, for a frame, in which a number that begins with zeros is a text, or for a matrix. */
-function collector(name: string, { width, decimal, header, names }: Layout, places: readonly number[], coded: boolean) {
+/** Gathers some columns of a table, by their places. `coded`: whether a number that begins with zeros is a text. */
+function collector(
+  name: string,
+  { width, decimal, header, names }: Layout,
+  { places, once = [] }: Chosen,
+  coded: boolean,
+) {
+  const memory = slabs();
   const columns: (ReturnType<typeof columnBuilder> | undefined)[] = names.map(() => undefined);
-  for (const place of places) columns[place] = columnBuilder(names[place] as string, name);
+  for (const place of places)
+    columns[place] = columnBuilder(names[place] as string, name, false, 0, once.includes(place) ? memory : undefined);
   const builders = places.map((place) => columns[place] as ReturnType<typeof columnBuilder>);
   const lines = growingNumbers();
   let rows = 0;
@@ -155,7 +162,7 @@ function collector(name: string, { width, decimal, header, names }: Layout, plac
         const text = `expected at least one row of values but found none: ${only}; header: false (--no-header) reads it`;
         throw formatError(name, text);
       }
-      const columns = await finished(builders, !coded);
+      const columns = await finished(builders);
       return { name, rows, named: header, columns, lines: await lines.taken() };
     },
   };
@@ -199,7 +206,12 @@ async function sampled(
 
 type Content = Uint8Array | TextStream;
 type ParseOptions = CsvOptions & { readonly fromLine?: number };
-type Choose = (layout: Layout) => readonly number[];
+interface Chosen {
+  readonly places: readonly number[];
+  /** Those that will be gone through once, row by row. */
+  readonly once?: readonly number[];
+}
+type Choose = (layout: Layout) => Chosen;
 
 /** Takes rows for as long as they need no parser; `rest` is the text from there on. */
 async function takePlain(
@@ -311,7 +323,8 @@ async function columnsOf(
 /** All columns of a table, as they are. */
 export const parseCsvFrame = reader(
   async (content: Content, name: string, options: ParseOptions = {}): Promise<Frame> =>
-    (await readColumns(content, name, options, ({ names }) => names.map((_, place) => place), true)).frame,
+    (await readColumns(content, name, options, ({ names }) => ({ places: names.map((_, place) => place) }), true))
+      .frame,
   'text',
 );
 
@@ -321,7 +334,7 @@ async function csvTable(content: Content, name: string, options: ParseOptions = 
   const { frame, layout } = await readColumns(content, name, options, ({ names, header: named }) => {
     target = targetColumn(names, named, options, name);
     features = featuresOf({ names, named, target }, options, name);
-    return target < 0 ? features : [...features, target];
+    return { places: target < 0 ? features : [...features, target], once: features };
   });
   const { names, header, decimal } = layout;
   const learnt = learntColumns(options);

@@ -3,7 +3,7 @@ import { types } from 'node:util';
 import { throwIfAborted, untilAborted } from '../core/abort.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
-import { growingNumbers } from '../tensor/growing.js';
+import { growingNumbers, type Slabs } from '../tensor/growing.js';
 import { breathe, inTurns, isArray, paced } from '../tensor/inputs.js';
 import { isRecord, itemsOf } from './arrived.js';
 import { isCode } from './cells.js';
@@ -91,10 +91,11 @@ const refusal = (value: unknown, place: string, listed: boolean): DlAdmmError =>
  * @param where how errors call the table
  * @param asText whether texts are texts, whatever they say
  * @param before rows that have come without it
+ * @param slabs memory for its numbers, which stay in the blocks that they come into
  */
-export function columnBuilder(name: string, where: string, asText = false, before = 0) {
+export function columnBuilder(name: string, where: string, asText = false, before = 0, slabs?: Slabs) {
   let kind: Kind | undefined;
-  const numbers = growingNumbers();
+  const numbers = growingNumbers(slabs);
   /** What the numbers are that came before the first text. */
   let first: Kind | undefined;
   let texts: ReturnType<typeof textValues> | undefined;
@@ -192,8 +193,7 @@ export function columnBuilder(name: string, where: string, asText = false, befor
       if (texts) texts.push(textOf(value) as string);
       else numbers.push(READ[kind as Exclude<Kind, 'text'>](value) as number);
     },
-    /** @param inBlocks whether it stays in the blocks that its values came into, so that they may be given back one by one */
-    async finish(inBlocks = false): Promise<FrameColumn> {
+    async finish(): Promise<FrameColumn> {
       const count = seen.get('number');
       if (count) count.count += numbered;
       const mixture = texts && mixtureOf(seen, told);
@@ -206,11 +206,11 @@ export function columnBuilder(name: string, where: string, asText = false, befor
       };
       if (texts === undefined) {
         const found = kind === 'text' || kind === undefined ? 'number' : kind;
-        return gathered(numbers, inBlocks, 'values', (values) => ({ ...common, kind: found, values }));
+        return gathered(numbers, slabs !== undefined, 'values', (values) => ({ ...common, kind: found, values }));
       }
       const { codes, texts: named } = await allTexts(texts);
       const its = named();
-      return gathered(codes, inBlocks, 'codes', (all) => ({
+      return gathered(codes, false, 'codes', (all) => ({
         ...common,
         kind: 'text',
         codes: new Int32Array(all),
@@ -312,12 +312,11 @@ export async function frameOf(
 
 /** The columns that have been gathered; the event loop runs in between. */
 export async function finished(
-  builders: readonly Pick<ReturnType<typeof columnBuilder>, 'finish'>[],
-  inBlocks?: boolean,
+  builders: readonly { finish(): Promise<FrameColumn> }[],
 ): Promise<readonly FrameColumn[]> {
   const columns: FrameColumn[] = [];
   for (const builder of builders) {
-    columns.push(await builder.finish(inBlocks));
+    columns.push(await builder.finish());
     await breathe();
   }
   return columns;

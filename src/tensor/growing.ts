@@ -36,20 +36,66 @@ function giveBack(memory: ArrayBufferLike): void {
   closed.postMessage(undefined, [memory as ArrayBuffer]);
 }
 
-interface Block {
-  readonly length: number;
-  /** Some of its numbers: of a block in memory as they stand there. */
-  part(first: number, count: number): Numbers;
+/** Memory for numbers. */
+interface Room {
+  readonly numbers: Numbers;
   /** Nobody asks for them any more. */
   release(): void;
 }
 
-const NONE = new Float32Array(0);
+const NONE: Room = { numbers: new Float32Array(0), release: () => undefined };
 
-const inMemory = (numbers: Numbers): Block => ({
-  length: numbers.length,
-  part: (first, count) => numbers.subarray(first, first + count),
-  release: () => giveBack(numbers.buffer),
+/** Room by room. */
+const alone: Slabs = {
+  room(dtype, length) {
+    const numbers = zeros(dtype, length);
+    return { numbers, release: () => giveBack(numbers.buffer) };
+  },
+};
+
+/** An allocator keeps what is smaller than 32 MiB for what comes, of which a large array is none. */
+const LARGEST_SLAB = 2 ** 26;
+const FIRST_SLAB = 2 ** 16;
+
+export interface Slabs {
+  room(dtype: Dtype, length: number): Room;
+}
+
+/** Memory for what grows side by side and is released from its beginning on: it goes back to the system, a slab at a time. */
+export function slabs(): Slabs {
+  const slabOf = (size: number) => ({ memory: new ArrayBuffer(size), used: 0, open: 1 });
+  let slab = slabOf(FIRST_SLAB);
+  const close = (one: typeof slab): void => {
+    one.open -= 1;
+    if (one.open === 0) giveBack(one.memory);
+  };
+  return {
+    room(dtype, length) {
+      const bytes = 8 * Math.ceil((length * (dtype === 'float32' ? 4 : 8)) / 8);
+      if (slab.used + bytes > slab.memory.byteLength) {
+        close(slab);
+        slab = slabOf(Math.max(bytes, Math.min(LARGEST_SLAB, 2 * slab.memory.byteLength)));
+      }
+      const mine = slab;
+      const numbers = new (dtype === 'float32' ? Float32Array : Float64Array)(mine.memory, mine.used, length);
+      mine.used += bytes;
+      mine.open += 1;
+      return { numbers, release: () => close(mine) };
+    },
+  };
+}
+
+interface Block {
+  readonly length: number;
+  /** Some of its numbers: of a block in memory as they stand there. */
+  part(first: number, count: number): Numbers;
+  release(): void;
+}
+
+const inMemory = ({ numbers, release }: Room, length = numbers.length): Block => ({
+  length,
+  part: (first, count) => numbers.subarray(first, Math.min(length, first + count)),
+  release,
 });
 
 function inFile(numbers: Numbers, file: NumberFile): Block {
@@ -68,14 +114,17 @@ function inFile(numbers: Numbers, file: NumberFile): Block {
 /**
  * Numbers that come one after the other, in float32 for as long as that holds them exactly; in blocks, as copies into ever larger arrays have
  * the collector go through all that the process holds.
+ *
+ * @param memory where the blocks come from
  */
-export function growingNumbers() {
+export function growingNumbers(memory: Slabs = alone) {
   const file = files.getStore();
   const full: Block[] = [];
   /** Where each of these begins. */
   const begins: number[] = [];
   let few: number[] | undefined = [];
-  let block: Numbers = NONE;
+  let room = NONE;
+  let block = room.numbers;
   let dtype: Dtype = 'float32';
   let [length, before] = [0, 0];
   /** The block that was asked for last, and the first that has not been released. */
@@ -85,10 +134,14 @@ export function growingNumbers() {
     begins.push(before);
     before += whole.length;
   };
+  const take = (count: number): void => {
+    room = memory.room(dtype, count);
+    block = room.numbers;
+  };
   const last = (): Block => {
-    if (few === undefined) return inMemory(block.subarray(0, length));
-    const first = zeros(dtype, few.length);
-    first.set(few);
+    if (few === undefined) return inMemory(room, length);
+    const first = memory.room(dtype, few.length);
+    first.numbers.set(few);
     return inMemory(first);
   };
   return {
@@ -105,17 +158,21 @@ export function growingNumbers() {
           return;
         }
         keep(last());
-        [few, block] = [undefined, zeros(dtype, FEW)];
+        few = undefined;
+        take(FEW);
       }
       if (length === block.length) {
         const whole = file && length === LARGEST_BLOCK;
-        keep(whole ? inFile(block, file) : inMemory(block));
-        if (!whole || dtypeOf(block) !== dtype) block = zeros(dtype, Math.min(LARGEST_BLOCK, 2 * length));
+        keep(whole ? inFile(block, file) : inMemory(room));
+        if (!whole || dtypeOf(block) !== dtype) take(Math.min(LARGEST_BLOCK, 2 * length));
         length = 0;
       }
       if (dtype === 'float32' && !Object.is(Math.fround(value), value)) {
         dtype = 'float64';
-        block = new Float64Array(block);
+        const narrow = room;
+        take(block.length);
+        block.set(narrow.numbers);
+        narrow.release();
       }
       block[length] = value;
       length += 1;
@@ -154,13 +211,12 @@ export function growingNumbers() {
       }
       const blocks = [...full.splice(0), last()].reverse();
       const out = zeros(dtype, before + length);
-      [few, block, length, before] = [[], NONE, 0, 0];
+      [few, room, length, before] = [[], NONE, 0, 0];
       let at = 0;
       for (let each = blocks.pop(); each; each = blocks.pop()) {
-        const numbers = each.part(0, each.length);
-        out.set(numbers, at);
-        at += numbers.length;
-        giveBack(numbers.buffer);
+        out.set(each.part(0, each.length), at);
+        at += each.length;
+        each.release();
         await pause();
       }
       return out;
