@@ -27,7 +27,6 @@ class GradientTrainer : public Steps<GradientTrainer, Windows<StateHandle<Gradie
     const bool by_factors =
         std::holds_alternative<Kfac>(setup.optimiser) || std::holds_alternative<Isaac>(setup.optimiser);
     if (by_factors && setup.sparse) reject(options.Env(), "the method takes dense features alone");
-    if (by_factors && setup.share.ranks != nullptr) reject(options.Env(), "the method takes whole batches alone");
     setup.regularisers = regularisers_from(options, setup.network);
     const bool by_metric =
         std::holds_alternative<Adam>(setup.optimiser) || std::holds_alternative<Adagrad>(setup.optimiser);

@@ -145,6 +145,24 @@ void gradients() {
   go("Muon", Muon{.epsilon = 1e-3}, 0.01, plain, few);
   go("BADM", Badm{.sigma = 2, .rho = 1, .sub_batches = 4, .duals = true}, 0.1, plain, few);
   go("SISA", Sisa{.sigma = 2, .rho = 1, .epsilon = 1e-3, .sub_batches = 3}, 0.1, plain, few);
+  const Kfac kfac{.damping = 2, .damping_every = 3, .inverse_every = 2};
+  go("K-FAC", kfac, 0, plain, few);
+  go("K-FAC, samples that weigh", kfac, 0, plain, few, true);
+  go(
+      "K-FAC, fewer samples in a batch than ranks", kfac, 0, [](TrainerSetup& it) { it.batch = 2; }, few);
+  go(
+      "K-FAC, all samples, summed, in their order", kfac, 0,
+      [](TrainerSetup& it) {
+        it.batch = 61;
+        it.shuffle = false;
+        it.reduction = Reduction::sum;
+      },
+      few);
+  const Isaac isaac{.damping = 0.5, .layers = 2, .momentum = 0.5};
+  go("ISAAC", isaac, 0.05, plain, few);
+  go("ISAAC, samples that weigh", isaac, 0.05, plain, few, true);
+  go(
+      "ISAAC, fewer samples in a batch than ranks", isaac, 0.05, [](TrainerSetup& it) { it.batch = 2; }, few);
   go("values as targets, several blocks", Sgd{}, 0.01,
      [](TrainerSetup& it) {
        it.network.loss = {LossKind::squared_error, Softmax::stable};

@@ -43,7 +43,7 @@ struct TrainerSetup {
   // Whether the features are sparse, and how many entries they have; not of K-FAC and ISAAC, whose factors are dense.
   bool sparse = false;
   std::size_t entries = 0;
-  // Of the samples, where others have the rest: batches are of all, and so are their gradients. Not of K-FAC and ISAAC.
+  // Of the samples, where others have the rest: batches are of all, and so are their gradients.
   Share share;
 
   [[nodiscard]] std::size_t all_samples() const { return share.all(samples); }
@@ -188,7 +188,7 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
       : Base(setup),
         gradients_(std::visit([](const auto& method) { return method.gradients(); }, setup.optimiser)),
         states_(std::visit([](const auto& method) { return method.states(); }, setup.optimiser)),
-        block_(isaac() || kfac() ? setup.batch : std::min({setup.batch, setup.samples, kBlock})),
+        block_(std::min({setup.batch, setup.samples, isaac() || kfac() ? setup.batch : kBlock})),
         whole_gradient_(setup.batch > block_ || muon() || soap() || kfac() || shared()),
         net_(setup.network.layers()),
         members_(team_.size()) {
@@ -216,7 +216,7 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
     if (muon() != nullptr) muon_room_.declare(plan, net);
     if (soap() != nullptr) bases_.declare(plan, *soap(), net);
     if (kfac() != nullptr) factors_.declare(plan, net, block_);
-    if (isaac() != nullptr) isaac_room_.declare(plan, *isaac(), net, block_);
+    if (isaac() != nullptr) isaac_room_.declare(plan, *isaac(), net, block_, !apart());
     if (setup_.shuffle && !setup_.sparse) plan.matrix(batch_, block_, net.widths.front());
     for (std::size_t l = 1; l <= depth(); ++l) {
       plan.matrix(layer(l).h, block_, net.outputs(l));
@@ -242,6 +242,8 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
   [[nodiscard]] Layer& layer(std::size_t l) { return net_[l - 1]; }
   [[nodiscard]] const std::vector<LayerParameters<T>>& parameters() const { return layers_; }
   [[nodiscard]] bool shared() const { return setup_.share.ranks != nullptr; }
+  // Whether a batch may lie on several ranks.
+  [[nodiscard]] bool apart() const { return shared() && setup_.share.ranks->size() > 1; }
   [[nodiscard]] const ScheduleFree* averaging() const { return std::get_if<ScheduleFree>(&setup_.optimiser); }
   [[nodiscard]] const Muon* muon() const { return std::get_if<Muon>(&setup_.optimiser); }
   [[nodiscard]] const Soap* soap() const { return std::get_if<Soap>(&setup_.optimiser); }
@@ -279,18 +281,20 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
       if (averaging() != nullptr) begin_average(all());
       return false;
     };
+    MatrixView<const T> x(nullptr, 0, setup_.network.widths.front());
+    if (own.empty() && !turn(x, own, batch.size())) return undone();
     for (std::size_t first = 0; first < own.size(); first += block_) {
       const Rows rows{first, std::min(block_, own.size() - first)};
       const std::span<const std::uint32_t> samples = own.subspan(rows.first, rows.count);
-      const MatrixView<const T> x = gather(samples);
+      x = gather(samples);
       forward(x);
       const double here = output_deltas(samples);
       loss += here;
       if (!shared() && !std::isfinite(loss)) return false;
       carry_back(samples.size());
       const bool last = first + rows.count == own.size();
-      if (!turn(x, samples) || !sum_gradients(x, batch.size(), rows, last && !shared(), now) ||
-          !move_by_factors(x, samples, here, now)) {
+      if (!turn(x, samples, batch.size()) || !sum_gradients(x, batch.size(), rows, last && !shared(), now) ||
+          !(shared() || move_by_factors(x, samples, batch.size(), here, now))) {
         return undone();
       }
     }
@@ -298,7 +302,7 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
       setup_.share.sum(std::span<double>(&loss, 1));
       if (!std::isfinite(loss)) return false;
       setup_.share.sum(gradient_.span());
-      if (!update_by_whole(now)) return undone();
+      if (!update_by_whole(now) || !move_by_factors(x, own, batch.size(), loss, now)) return undone();
     }
     if (!take_proximal_steps(now)) {
       finite_.restore();
@@ -438,21 +442,21 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
   [[nodiscard]] double weight_of(std::uint32_t sample) const { return weights_.empty() ? 1 : weights_[sample]; }
 
   // Of ISAAC. False where something is not finite.
-  [[nodiscard]] bool turn(MatrixView<const T> x, std::span<const std::uint32_t> samples) {
+  [[nodiscard]] bool turn(MatrixView<const T> x, std::span<const std::uint32_t> samples, std::size_t batch) {
     if (isaac() == nullptr) return true;
     for (std::size_t l = 1; l <= isaac_room_.turned.size(); ++l) {
-      if (!isaac_turn<T>(team_, *isaac(), l, input_of(l, x), in_block(layer(l).delta, x.rows),
-                         isaac_room_.turns_delta(setup_.batch, setup_.network.inputs(l)), isaac_room_,
-                         [&](std::size_t i) { return weight_of(samples[i]); })) {
+      if (!isaac_turn<T>(team_, *isaac(), l, input_of(l, x), in_block(layer(l).delta, x.rows), batch, setup_.share,
+                         isaac_room_, [&](std::size_t i) { return weight_of(samples[i]); })) {
         return false;
       }
     }
     return true;
   }
 
-  // The step of K-FAC, from the gradient of the whole batch; `loss` is R of it. False where something is not finite.
-  [[nodiscard]] bool move_by_factors(MatrixView<const T> x, std::span<const std::uint32_t> samples, double loss,
-                                     const Step& step) {
+  // The step of K-FAC, from the gradient of the whole batch, of which `samples` are here; `loss` is R of all of it.
+  // False where something is not finite.
+  [[nodiscard]] bool move_by_factors(MatrixView<const T> x, std::span<const std::uint32_t> samples, std::size_t batch,
+                                     double loss, const Step& step) {
     const Kfac* const method = kfac();
     if (method == nullptr) return true;
     const Loss& kind = setup_.network.loss;
@@ -460,7 +464,7 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
     const Targets<T> goals = targets();
     const MatrixView<T> drawn = in_block(layer(depth()).delta, x.rows);
     const MatrixView<const T> z = layer(depth()).h.view();
-    const double terms = setup_.reduction == Reduction::mean ? 1 : static_cast<double>(x.rows);
+    const double terms = setup_.reduction == Reduction::mean ? 1 : static_cast<double>(batch);
     // The target of row i, whose z comes first in the work of a member.
     const auto target_of = [&](std::size_t i, std::span<double> work) {
       std::copy_n(z.row(i), n, work.data());
@@ -471,13 +475,13 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
       const std::span<double> v = work.subspan(2 * n, n);
       for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
         const SampleTarget target = target_of(i, work);
-        RandomStream random = stream_of(setup_.seed, step.number - 1, i);
+        RandomStream random = stream_of(setup_.seed, step.number - 1, own_.place(i));
         draw_multiplier(kind, work.first(n), target, random, v);
         const double root = std::sqrt(terms * target.weight);
         std::ranges::transform(v, drawn.row(i), [&](double each) { return static_cast<T>(root * each); });
       }
     });
-    carry_back(x.rows);
+    if (x.rows > 0) carry_back(x.rows);
 
     const auto of = [&](std::size_t l) {
       const std::size_t out = setup_.network.outputs(l), in = setup_.network.inputs(l);
@@ -501,13 +505,17 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
     };
     const bool adapts = step.number % method->damping_every == 0;
     const double before = adapts ? factors_.half_square(team_, of) : 0;
-    if (!factors_.take_in(team_, *method, step.number, of, root)) return false;
-    if (!factors_.move(team_, *method, setup_.network.activation, of, moment)) return false;
+    if (!factors_.take_in(team_, *method, step.number, batch, setup_.share, of, root)) return false;
+    if (!factors_.move(team_, *method, setup_.network.activation, batch, setup_.share, of, moment)) return false;
     if (!adapts) return true;
-    forward(x);
-    const double mean = terms / static_cast<double>(x.rows);
-    factors_.adapt(*method, mean * (output_deltas(samples) - loss) +
-                                method->weight_decay * (factors_.half_square(team_, of) - before));
+    double after = 0;
+    if (x.rows > 0) {
+      forward(x);
+      after = output_deltas(samples);
+    }
+    setup_.share.sum(std::span<double>(&after, 1));
+    const double mean = terms / static_cast<double>(batch);
+    factors_.adapt(*method, mean * (after - loss) + method->weight_decay * (factors_.half_square(team_, of) - before));
     return true;
   }
 
@@ -579,7 +587,7 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
     const auto& [l, out] = chunk;
     const std::size_t inputs = setup_.network.inputs(l);
     const bool turned = isaac() != nullptr && isaac()->takes(l);
-    const bool turned_delta = turned && isaac_room_.turns_delta(setup_.batch, inputs);
+    const bool turned_delta = turned && isaac_room_.turns_delta(l);
     const MatrixView<const T> input =
         turned && !turned_delta ? in_block(isaac_room_.turned[l - 1], x.rows) : input_of(l, x);
     const MatrixView<T> carried = turned_delta ? isaac_room_.turned[l - 1].view() : layer(l).delta.view();

@@ -5,7 +5,7 @@
 //
 //   λ δᵀA (AᵀDA + λI)⁻¹
 //     = (D^½ (I + D^½ A Aᵀ D^½ / λ)⁻¹ D^−½ δ)ᵀ A      where B < n_{l-1}: δ is turned, in the batch
-//     = δᵀ (A (AᵀDA / λ + I)⁻¹)                       else: A is turned
+//     = δᵀ (A (AᵀDA / λ + I)⁻¹)                       else, and where the batch lies on several ranks: A is turned
 //
 // Biases and the other layers have the gradient as it is; the step is that of Sgd.
 #pragma once
@@ -18,6 +18,7 @@
 #include "core/gradient/optimiser.hpp"
 #include "core/linalg/cholesky.hpp"
 #include "core/linalg/tiled.hpp"
+#include "core/runtime/ranks.hpp"
 
 namespace dladmm {
 
@@ -42,15 +43,20 @@ template <typename T>
 struct IsaacRoom {
   Buffer<T> gram;                 // the smaller of B x B and n x n
   std::vector<Matrix<T>> turned;  // of a layer: δ or A, B rows
+  std::vector<std::uint8_t> deltas;
 
-  [[nodiscard]] static bool turns_delta(std::size_t batch, std::size_t inputs) { return batch < inputs; }
+  // Whether δ is turned, or A.
+  [[nodiscard]] bool turns_delta(std::size_t l) const { return deltas[l - 1] != 0; }
 
+  // `whole`: all of a batch is here.
   template <typename Plan>
-  void declare(Plan& plan, const Isaac& method, const Network& net, std::size_t batch) {
+  void declare(Plan& plan, const Isaac& method, const Network& net, std::size_t batch, bool whole) {
     turned.resize(std::min(net.layers(), method.layers));
+    deltas.assign(turned.size(), 0);
     std::size_t side = 0;
     for (std::size_t l = 1; l <= turned.size(); ++l) {
-      const bool by_delta = turns_delta(batch, net.inputs(l));
+      const bool by_delta = whole && batch < net.inputs(l);
+      deltas[l - 1] = by_delta ? 1 : 0;
       side = std::max(side, by_delta ? batch : net.inputs(l));
       plan.matrix(turned[l - 1], batch, by_delta ? net.outputs(l) : net.inputs(l));
     }
@@ -58,15 +64,18 @@ struct IsaacRoom {
   }
 };
 
-// Turns δ or A, of which `room` has a place for layer l; weight(i) of row i. False where it is not finite.
+// Turns δ or A, of which `room` has a place for layer l, of the rows of a batch that are here; it has `batch` in all.
+// weight(i) of row i. False where it is not finite, on all ranks.
 template <typename T, typename WeightOf>
 [[nodiscard]] bool isaac_turn(Team& team, const Isaac& method, std::size_t l, MatrixView<const T> a,
-                              MatrixView<const T> delta, bool by_delta, const IsaacRoom<T>& room, WeightOf&& weight) {
+                              MatrixView<const T> delta, std::size_t batch, const Share& ranks,
+                              const IsaacRoom<T>& room, WeightOf&& weight) {
   using Op = blas::Op;
+  const bool by_delta = room.turns_delta(l);
   const std::size_t n = by_delta ? a.rows : a.columns;
   const MatrixView<T> gram(room.gram.data(), n, n);
   const MatrixView<T> turned = room.turned[l - 1].view().rows_from(0, a.rows);
-  const T share = static_cast<T>(1 / (method.damping * static_cast<double>(a.rows)));
+  const T share = static_cast<T>(1 / (method.damping * static_cast<double>(batch)));
   const auto each_row = [&](MatrixView<const T> m, auto&& body) {
     each_piece(team, m.rows, m.columns, [&](Rows rows, unsigned) {
       for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) body(i, static_cast<T>(std::sqrt(weight(i))));
@@ -90,10 +99,13 @@ template <typename T, typename WeightOf>
   each_row(a, [&](std::size_t i, T root) {
     for (std::size_t j = 0; j < n; ++j) turned.row(i)[j] = root * a.row(i)[j];
   });
-  // n x n <- (B x n)ᵀ(B x n)
-  sum_products<T>(team, share, turned, turned, T(0), gram);
+  // n x n <- (B x n)ᵀ(B x n), over all ranks
+  if (a.rows == 0) std::ranges::fill(std::span(gram.data, n * n), T(0));
+  if (a.rows > 0) sum_products<T>(team, share, turned, turned, T(0), gram);
+  ranks.sum(std::span(gram.data, n * n));
   for (std::size_t i = 0; i < n; ++i) gram.row(i)[i] += T(1);
   if (!cholesky_factor<T>(team, gram)) return false;
+  if (a.rows == 0) return true;
   each_row(a, [&](std::size_t i, T) { std::copy_n(a.row(i), n, turned.row(i)); });
   cholesky_solve_rows<T>(team, gram, turned);
   return true;

@@ -11,7 +11,8 @@
 //   every `damping_every` steps  ρ = (F(θ + V) − F(θ)) / M(V) on the same batch;
 //                                λ ← λ / ω where ρ < ¼, λ ω where ρ > ¾,  ω = `damping_decay`^`damping_every`
 //
-// Samples of weight w: R and the summands of all sums over the samples times w.
+// Samples of weight w: R and the summands of all sums over the samples times w. Of a batch that lies on several ranks
+// each forms the sums over its samples; Δ, V and the inverses are found on every rank.
 #pragma once
 
 #include <algorithm>
@@ -31,6 +32,7 @@
 #include "core/linalg/gram_solver.hpp"
 #include "core/linalg/section.hpp"
 #include "core/linalg/tiled.hpp"
+#include "core/runtime/ranks.hpp"
 
 namespace dladmm {
 
@@ -56,7 +58,7 @@ bool apply(const Kfac& /*method*/, const Step& /*step*/, const Slice<T>& /*slice
   return true;
 }
 
-// Of a layer and a batch.
+// Of a layer and the samples of a batch that are here, B of them.
 template <typename T>
 struct KfacLayer {
   MatrixView<T> w, velocity;     // n_l x n_{l-1}; V_l
@@ -119,19 +121,23 @@ class KfacFactors {
   [[nodiscard]] double damping() const { return damping_; }
 
   // The factors, and where it is due their inverses; of(l) is a KfacLayer, root(i) = √w of row i. False where they are
-  // not finite.
+  // not finite. A batch has `batch` samples on all ranks.
   template <typename Of, typename RootOf>
-  [[nodiscard]] bool take_in(Team& team, const Kfac& method, std::uint64_t number, Of&& of, RootOf&& root) {
+  [[nodiscard]] bool take_in(Team& team, const Kfac& method, std::uint64_t number, std::size_t batch,
+                             const Share& ranks, Of&& of, RootOf&& root) {
     weight_ = method.factor_memory * weight_ + 1;
-    const T keep = static_cast<T>(method.factor_memory);
+    // What there is already enters the sum over the ranks once.
+    const T keep = ranks.ranks == nullptr || ranks.ranks->rank() == 0 ? static_cast<T>(method.factor_memory) : T(0);
+    const T share = static_cast<T>(1 / static_cast<double>(batch));
     for (std::size_t l = 1; l <= layers_.size(); ++l) {
       Layer& it = layers_[l - 1];
       const KfacLayer<T> here = of(l);
-      const T share = static_cast<T>(1 / static_cast<double>(here.input.rows));
       const MatrixView<T> input = with_ones(team, here.input, root);
       // (n_{l-1} + 1) x (n_{l-1} + 1) += (B x (n_{l-1} + 1))ᵀ(B x (n_{l-1} + 1)); n_l x n_l += (B x n_l)ᵀ(B x n_l)
-      sum_products<T>(team, share, input, input, keep, it.inner.view());
-      sum_products<T>(team, share, here.drawn, here.drawn, keep, it.outer.view());
+      add_products(team, share, input, keep, it.inner);
+      add_products(team, share, here.drawn, keep, it.outer);
+      ranks.sum(it.inner.flat());
+      ranks.sum(it.outer.flat());
       if ((number - 1) % method.inverse_every != 0) continue;
       const double inner = mean_eigenvalue(it.inner), outer = mean_eigenvalue(it.outer);
       // The share of the mean eigenvalue that is added to each.
@@ -147,12 +153,16 @@ class KfacFactors {
   // V and θ; moment(i, member, f) calls f(c, s, w, r) with E v vᵀ = diag(c) + s r rᵀ of row i, of weight w. False where
   // something is not finite.
   template <typename Of, typename Moment>
-  [[nodiscard]] bool move(Team& team, const Kfac& method, const Activation& f, Of&& of, Moment&& moment) {
+  [[nodiscard]] bool move(Team& team, const Kfac& method, const Activation& f, std::size_t batch, const Share& ranks,
+                          Of&& of, Moment&& moment) {
     // Of Δ and V: products with ∇F, with each other, and through C.
     std::array<double, 2> slope{};
     std::array<double, 3> norms{};
     for (std::size_t l = 1; l <= layers_.size(); ++l) direct(team, method, l, of(l), slope, norms);
-    const std::array<double, 3> curved = curvature(team, f, of, moment);
+    std::array<double, 3> curved{};
+    if (of(1).input.rows > 0) curved = curvature(team, f, of, moment);
+    ranks.sum(std::span<double>(curved));
+    for (double& each : curved) each /= static_cast<double>(batch);
     const std::array<double, 2> by = lengths(method, slope, norms, curved);
     const auto quadratic = [&](const std::array<double, 3>& m) {
       return by[0] * by[0] * m[0] + 2 * by[0] * by[1] * m[1] + by[1] * by[1] * m[2];
@@ -228,6 +238,12 @@ class KfacFactors {
     return out;
   }
 
+  // M <- keep M + factor AᵀA
+  static void add_products(Team& team, T factor, MatrixView<const T> a, T keep, const Matrix<T>& m) {
+    if (a.rows > 0) return sum_products<T>(team, factor, a, a, keep, m.view());
+    for (T& each : m.flat()) each *= keep;
+  }
+
   [[nodiscard]] double mean_eigenvalue(const Matrix<T>& factor) const {
     double trace = 0;
     for (std::size_t i = 0; i < factor.rows(); ++i) trace += static_cast<double>(factor.view().row(i)[i]);
@@ -283,7 +299,7 @@ class KfacFactors {
     norms[2] += product(v, v);
   }
 
-  // ΔᵀCΔ, ΔᵀCV, VᵀCV
+  // ΔᵀCΔ, ΔᵀCV, VᵀCV, summed over the samples here.
   template <typename Of, typename Moment>
   [[nodiscard]] std::array<double, 3> curvature(Team& team, const Activation& f, Of&& of, Moment&& moment) {
     std::size_t at = 0;  // which of the two rooms ż_{l-1} is in
@@ -326,9 +342,7 @@ class KfacFactors {
       }
       return own;
     });
-    std::array<double, 3> mean = sum.of;
-    for (double& each : mean) each /= static_cast<double>(last.input.rows);
-    return mean;
+    return sum.of;
   }
 
   struct Three {
