@@ -86,7 +86,7 @@ const MOUNTS = ((): boolean => {
 })();
 
 describe('without mpirun', () => {
-  test.each(['kfac', 'isaac', 'sigmoid-admm', 'variable-metric-admm'])(
+  test.each(['sigmoid-admm', 'variable-metric-admm'])(
     '%s trains in one process alone, and names those that do not',
     async (solver) => {
       const data = { x: [[1], [2]], labels: [0, 1] };
@@ -133,7 +133,7 @@ describe.skipIf(launcher === '')(`with ${launcher || 'mpirun, which is not here'
     }
   });
 
-  test.each(['minibatch-admm', 'adam', 'badm', 'muon'])(
+  test.each(['minibatch-admm', 'adam', 'badm', 'muon', 'kfac', 'isaac'])(
     'batches of %s are those of one process, whatever the number of ranks',
     async (solver) => {
       const own = `solver: '${solver}', batchSize: 20, iterations: 5`;

@@ -25,7 +25,7 @@
  *                     model of the batch, λ falls or grows with how far it comes true (gradient/kfac.hpp)
  *     isaac           sgd on λ δᵀA (AᵀA/B + λI)⁻¹ in the first layers, A the inputs and δ the gradients of the batch alone
  */
-import { onGraphs, onSamples, onWholeBatches } from '../shared/batches.js';
+import { onGraphs, onSamples } from '../shared/batches.js';
 
 const GD = { name: 'gd', title: 'gradient descent on all samples at once' } as const;
 const SGD = { name: 'sgd', title: 'stochastic gradient descent, with momentum' } as const;
@@ -82,9 +82,9 @@ export const muon = onSamples(MUON);
 /** SOAP. */
 export const soap = onSamples(SOAP);
 /** K-FAC. */
-export const kfac = onWholeBatches(KFAC);
+export const kfac = onSamples(KFAC);
 /** ISAAC. */
-export const isaac = onWholeBatches(ISAAC);
+export const isaac = onSamples(ISAAC);
 
 /** Gradient descent on all samples at once on a graph. */
 export const gdOnGraph = onGraphs(GD);

@@ -12,7 +12,7 @@ import { checkDivides, type GradientMethod, L2, METHODS, type MethodName, method
 import type { EpochRecord } from './record.js';
 import { isSeparable, MONOTONE, REGULARISE, regularisedBy } from './regularise.js';
 import type { Courses, Traits } from './splitting.js';
-import { type GradientPlan, gradients, wholeGradients } from './splittings/gradient.js';
+import { type GradientPlan, gradients } from './splittings/gradient.js';
 import { graphGradients } from './splittings/graph-gradient.js';
 
 const reduction = word(['mean', 'sum'], {
@@ -101,10 +101,6 @@ interface Told<M extends MethodName> {
 }
 
 export const onSamples = <const M extends MethodName>(told: Told<M>) => define(told, METHODS[told.name], gradients);
-
-/** The same where a step looks at more of a batch than its gradient. */
-export const onWholeBatches = <const M extends MethodName>(told: Told<M>) =>
-  define(told, METHODS[told.name], wholeGradients);
 
 /** The same on a graph; adam steps ten times as far there. */
 export const onGraphs = <const M extends MethodName>(told: Told<M>) =>

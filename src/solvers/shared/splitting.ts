@@ -29,7 +29,6 @@ const GRAPH = { checkpoint: true, standardise: true, streaming: false, biases: f
 export const ON_SAMPLES = { data: 'samples', can: { ...SAMPLES, epochs: false } } as const;
 export const SHARED_SAMPLES = { data: 'samples', can: { ...SAMPLES, epochs: false, distributed: true } } as const;
 export const BATCHES_OF_SAMPLES = { data: 'samples', can: { ...SAMPLES, epochs: true, distributed: true } } as const;
-export const WHOLE_BATCHES = { data: 'samples', can: { ...SAMPLES, epochs: true } } as const;
 export const ON_GRAPHS = { data: 'graph', can: { ...GRAPH, epochs: false } } as const;
 export const EPOCHS_ON_GRAPHS = { data: 'graph', can: { ...GRAPH, epochs: true } } as const;
 

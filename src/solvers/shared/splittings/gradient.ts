@@ -10,7 +10,7 @@ import { checkDivides, type GradientMethod, type Method, methodOf } from '../met
 import { samples } from '../problem.js';
 import type { EpochRecord } from '../record.js';
 import { openNative, type SessionOptions } from '../session.js';
-import { BATCHES_OF_SAMPLES, type Splitting, WHOLE_BATCHES } from '../splitting.js';
+import { BATCHES_OF_SAMPLES, type Splitting } from '../splitting.js';
 import { StepSession, type StepTypes } from '../step-session.js';
 import { type Blocks, biases, weights } from '../sweep.js';
 
@@ -132,16 +132,6 @@ export const gradients: Splitting<
     );
   },
 };
-
-/** The same of methods that look at more of a batch than its gradient: it has to be in one process. */
-export const wholeGradients: Splitting<
-  GradientSessionOptions,
-  LabelledSamples,
-  GradientSession,
-  GradientPlan,
-  EpochRecord,
-  typeof WHOLE_BATCHES
-> = { ...gradients, ...WHOLE_BATCHES };
 
 /** How many sub-batches keep multipliers. */
 const dualsOf = ({ optimiser, subBatches }: Method): number =>
