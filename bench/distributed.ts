@@ -12,6 +12,7 @@ import {
   type Sums,
   sumsOfEpoch,
   sumsOfIteration,
+  sumsOfMinibatchEpoch,
   sumsOfStep,
   totalOf,
 } from './distributed/sums.js';
@@ -34,6 +35,8 @@ const FULL = 1e9;
 const BATCHES = [512, 8192];
 /** Measured: solvers by batches of this size. */
 const BATCH = 512;
+/** The defaults of minibatch-admm. */
+const GRAM = { every: 10, rank: 16 };
 
 await program(OPTIONS, async ({ layers: widths, samples, iterations, svg, mpirun }) => {
   const [launcher = '', ...words] = mpirun.split(' ');
@@ -94,6 +97,9 @@ await program(OPTIONS, async ({ layers: widths, samples, iterations, svg, mpirun
     ...{
       batches,
       formulaOfAdam: totalOf(sumsOfEpoch(widths, 4, samples / BATCH)),
+      formulaOfMinibatchAdmm: totalOf(
+        sumsOfMinibatchEpoch(widths, 4, { batches: samples / BATCH, epochs: iterations, ...GRAM }),
+      ),
       latency: two.latency,
       secondsPerByte: two.secondsPerByte,
     },

@@ -52,6 +52,41 @@ export const sumsOfEpoch = (widths: readonly number[], size: number, batches: nu
   { calls: 1, bytes: 24 },
 ];
 
+/** How often the inputs of a batch are taken in in the last of so many epochs: at batches 1, 2, 4, 7, …, every `every`-th in the end. */
+function takenIn(epochs: number, batches: number, every: number): number {
+  let [taken, since, last] = [0, 0, 0];
+  for (let batch = 0; batch < epochs * batches; batch += 1) {
+    const takes = since >= Math.min(every, taken);
+    since = takes ? 1 : since + 1;
+    if (takes) taken += 1;
+    if (takes && batch >= (epochs - 1) * batches) last += 1;
+  }
+  return last;
+}
+
+/**
+ * The last of so many epochs of mini-batch dlADMM: the gradient of each [W_l b_l] by itself and the loss, every batch; of each layer's inputs, where they
+ * are taken in, their squared norm, their products with `rank` directions, and those of these.
+ */
+export function sumsOfMinibatchEpoch(
+  widths: readonly number[],
+  size: number,
+  { batches, epochs, every, rank }: Readonly<Record<'batches' | 'epochs' | 'every' | 'rank', number>>,
+): readonly Sums[] {
+  const steps = Math.ceil(batches);
+  const [gradients, others] = sumsOfStep(widths, size);
+  const taken = takenIn(epochs, steps, every);
+  return [
+    { calls: steps * (widths.length - 1), bytes: steps * gradients.bytes },
+    { calls: steps * others.calls, bytes: steps * others.bytes },
+    ...widths.slice(0, -1).map((width) => {
+      const r = Math.min(rank, width + 1);
+      return { calls: 3 * taken, bytes: taken * (8 + size * ((width + 1) * r + r * r)) };
+    }),
+    { calls: 1, bytes: 24 },
+  ];
+}
+
 /** Round a ring: p − 1 messages of a p-th to add up, and as many to tell. */
 export const byRing = (ranks: number, { calls, bytes }: Sums, { latency, secondsPerByte }: Wire): number =>
   2 * (ranks - 1) * (calls * latency + (bytes / ranks) * secondsPerByte);
