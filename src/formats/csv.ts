@@ -126,9 +126,10 @@ function collector(
   coded: boolean,
 ) {
   const memory = slabs();
+  const scanned = new Set(once);
   const columns: (ReturnType<typeof columnBuilder> | undefined)[] = names.map(() => undefined);
   for (const place of places)
-    columns[place] = columnBuilder(names[place] as string, name, false, 0, once.includes(place) ? memory : undefined);
+    columns[place] = columnBuilder(names[place] as string, name, false, 0, scanned.has(place) ? memory : undefined);
   const builders = places.map((place) => columns[place] as ReturnType<typeof columnBuilder>);
   const lines = growingNumbers();
   let rows = 0;

@@ -211,12 +211,11 @@ export async function labelledTable(
       });
       return labelledTable(features, all, task, where);
     }
-    const odd = rowOf(cells, (cell) => parseNumber(cell) === undefined);
+    const odd = cells.codes.findIndex((code) => numbers[code] === undefined);
     if (task === 'regression') throw badCell(where(odd), cells.values[cells.codes[odd] as number], 'a number');
     if (task === undefined) {
       if (numbers.some((number) => number !== undefined)) throw mixed(cells, numbers, where);
       checkNoIdentifier(cells.codes.length, cells.values.length, called);
-      checkShared(cells, where(0));
     }
     return { task: 'classification', ...features, ...(await classesOf(cells, where(0))) };
   }
