@@ -143,13 +143,17 @@ inline unsigned threads_from(const Napi::Object& options) {
   return static_cast<unsigned>(std::clamp<std::size_t>(member_size(options, "threads"), 1, most));
 }
 
-// A new Float32Array or Float64Array. Made by its constructor and not by Node-API, which ends the process where memory
-// is short; the constructor throws.
+// A new Float32Array, Float64Array or Int32Array. Made by its constructor and not by Node-API, which ends the process
+// where memory is short; the constructor throws.
 template <typename T>
 Napi::TypedArrayOf<T> new_array(Napi::Env env, std::size_t length) {
+  constexpr bool whole_numbers = std::is_same_v<T, std::int32_t>;
   constexpr bool single = std::is_same_v<T, float>;
+  static_assert(whole_numbers || single || std::is_same_v<T, double>);
+  constexpr auto kind = whole_numbers ? napi_int32_array : single ? napi_float32_array : napi_float64_array;
+  constexpr auto* name = whole_numbers ? "Int32Array" : single ? "Float32Array" : "Float64Array";
   const Napi::Value made = [&] {
-    const Napi::Value type = env.Global().Get(single ? "Float32Array" : "Float64Array");
+    const Napi::Value type = env.Global().Get(name);
     if (!type.IsFunction()) reject(env, "there are no typed arrays");
     try {
       return Napi::Value(type.As<Napi::Function>().New({Napi::Number::New(env, static_cast<double>(length))}));
@@ -157,15 +161,13 @@ Napi::TypedArrayOf<T> new_array(Napi::Env env, std::size_t length) {
       throw std::bad_alloc();
     }
   }();
-  const bool whole =
-      made.IsTypedArray() &&
-      made.As<Napi::TypedArray>().TypedArrayType() == (single ? napi_float32_array : napi_float64_array) &&
-      made.As<Napi::TypedArray>().ElementLength() == length;
+  const bool whole = made.IsTypedArray() && made.As<Napi::TypedArray>().TypedArrayType() == kind &&
+                     made.As<Napi::TypedArray>().ElementLength() == length;
   if (!whole) reject(env, "the global constructors of typed arrays have been replaced");
   return made.As<Napi::TypedArrayOf<T>>();
 }
 
-// A copy of the values as a Float32Array or Float64Array.
+// A copy of the values as a Float32Array, Float64Array or Int32Array.
 template <typename T>
 Napi::Value typed_array(Napi::Env env, std::span<const T> values) {
   auto out = new_array<T>(env, values.size());

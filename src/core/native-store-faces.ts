@@ -36,6 +36,41 @@ export interface NativeRowReader {
   close(): void;
 }
 
+/** Rows of text that have been read. */
+export interface FoundRows {
+  /** The line in which each row stands. */
+  readonly lines: Int32Array;
+  /** Where reading ended, the line that begins there, and whether a parser is needed for it. */
+  readonly end: number;
+  readonly line: number;
+  readonly stopped: boolean;
+  /** Of each column asked for numbers: whether there are such that float32 does not hold. */
+  readonly wide: Int32Array;
+  /** By column of those asked for cells, where each begins (the complement of it where it stands in quotation marks) and ends. */
+  readonly cells: Int32Array;
+  /** Cells that are no number, in columns asked for such: which of these, row, begin and end. */
+  readonly odd: Int32Array;
+}
+
+/** Rows of a table of text, which ends with a line end, read off the event loop. */
+export interface NativeTextRows {
+  /**
+   * @param asked by place: 0 for nothing, 1 for numbers, 2 for cells
+   * @param any whether one row is gone over, whatever it holds
+   */
+  read(text: Uint8Array, asked: Int8Array, line: number, any: boolean): Promise<FoundRows>;
+  /** Copies the numbers of one column of those asked for such; NaN for a cell that is empty or odd. */
+  take(column: number, into: Float64Array): void;
+  close(): void;
+}
+
+/** Memory that is got ready off the event loop; nobody may take it away before what has been asked for is done. */
+export interface NativePages {
+  /** Has the system provide the pages of some bytes. */
+  provide(from: number, to: number): Promise<void>;
+  close(): void;
+}
+
 export interface NativeHash64 {
   update(bytes: Uint8Array): void;
   digest(): string;

@@ -29,7 +29,14 @@ import type {
   NativeTrainedGraphNetwork,
 } from './native-graph-faces.js';
 import type { NativePassOptions, NativeProductOptions, NativeSparseProductOptions } from './native-measure-faces.js';
-import type { NativeHash64, NativeRanks, NativeRowReader, NativeRowReaderOptions } from './native-store-faces.js';
+import type {
+  NativeHash64,
+  NativePages,
+  NativeRanks,
+  NativeRowReader,
+  NativeRowReaderOptions,
+  NativeTextRows,
+} from './native-store-faces.js';
 import { packageFolder, packageRequire, packageVersion } from './package.js';
 import { libc, packageOf, platformAddon, platformHere, requireByName, SCOPE, systemHere } from './platform.js';
 
@@ -64,6 +71,13 @@ export interface NativeAddon {
   ) => NativeTrainedNetwork;
   readonly Hash64: new () => NativeHash64;
   readonly RowReader: new (options: NativeRowReaderOptions) => NativeRowReader;
+  readonly TextRows: new (options: {
+    readonly delimiter: string;
+    readonly decimal: string;
+    readonly trims: boolean;
+    readonly codes: boolean;
+  }) => NativeTextRows;
+  readonly Pages: new (memory: Uint8Array) => NativePages;
   readonly Ranks: new () => NativeRanks;
   /** False where somebody else holds the lock of an open file. */
   lockFile(file: number): boolean;

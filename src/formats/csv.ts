@@ -19,12 +19,11 @@ import { featuresOf, learntColumns } from '../samples/features.js';
 import { type Frame, renamed } from '../samples/frame.js';
 import { columnBuilder, finished } from '../samples/framing.js';
 import { growingNumbers, slabs } from '../tensor/growing.js';
-import { turn } from '../tensor/inputs.js';
 import { formatError, isGzip } from './bytes.js';
-import { cellsOf, type Dialect, dialectOf, PIECE, parserOptions } from './dialect.js';
+import { cellsOf, type Dialect, dialectOf, inPieces, parserOptions } from './dialect.js';
 import { checkEncoding, textOf } from './encoding.js';
 import { type CsvTable, TABLE, targetColumn } from './labels.js';
-import { isPlainDelimiter, plainRows } from './plain-rows.js';
+import { isPlainDelimiter, plainRows, takePlain } from './plain-rows.js';
 import { reader } from './reader.js';
 import { contentOf, isStream, piecesOf, type TextStream } from './stream.js';
 import { tableFrom } from './tables.js';
@@ -138,24 +137,28 @@ function collector(
     const column = columns[place];
     column?.push(column.texts || (coded && isCode(text)) ? text : (parseNumber(text, decimal) ?? text));
   };
-  const ended = (cells: number, last: string, line: number): void => {
-    const trailing = cells === width + 1 && last === '';
-    if (cells !== width && !trailing) throw misfit(`${name}, line ${line}`, width, cells, rows === 0);
-    lines.push(line);
-    rows += 1;
-  };
   return {
-    ...{ width, columns, coded, cell, ended },
+    ...{ columns, coded, cell },
     get heading(): boolean {
       return heading;
+    },
+    headed(): void {
+      heading = false;
+    },
+    ended(some: Int32Array): void {
+      for (const line of some) lines.push(line);
+      rows += some.length;
     },
     row(cells: readonly string[], line: number): void {
       if (heading) {
         heading = false;
         return;
       }
-      ended(cells.length, cells[width] ?? '', line);
+      const trailing = cells.length === width + 1 && cells[width] === '';
+      if (cells.length !== width && !trailing) throw misfit(`${name}, line ${line}`, width, cells.length, rows === 0);
       for (const place of places) cell(place, cells[place] as string);
+      lines.push(line);
+      rows += 1;
     },
     async finish(): Promise<Frame> {
       if (rows === 0) {
@@ -194,7 +197,7 @@ async function sampled(
   }
   async function* all(): AsyncGenerator<string> {
     // Parsed a part at a time, as what follows is.
-    for (let at = 0; at < sample.length; at += PIECE) yield turn(sample.slice(at, at + PIECE));
+    yield* inPieces(sample);
     yield* texts;
   }
   return {
@@ -213,24 +216,6 @@ interface Chosen {
   readonly once?: readonly number[];
 }
 type Choose = (layout: Layout) => Chosen;
-
-/** Takes rows for as long as they need no parser; `rest` is the text from there on. */
-async function takePlain(
-  texts: AsyncIterable<string>,
-  rows: ReturnType<typeof plainRows>,
-): Promise<{ readonly rest: AsyncIterable<string> | undefined; readonly line: number }> {
-  const pieces = texts[Symbol.asyncIterator]();
-  async function* after(first: string): AsyncGenerator<string> {
-    yield first;
-    for (let next = await pieces.next(); !next.done; next = await pieces.next()) yield next.value;
-  }
-  for (let next = await pieces.next(); !next.done; next = await pieces.next()) {
-    const left = rows.take(next.value);
-    if (left) return { rest: after(left.text), line: left.line };
-  }
-  const left = rows.finish();
-  return { rest: left && after(left.text), line: left?.line ?? 1 };
-}
 
 /** Reads those columns of a table that `choose` names, by their places, in that order. */
 async function readColumns(

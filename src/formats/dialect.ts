@@ -36,7 +36,17 @@ export const cellsOf = (cells: readonly string[], delimiter: string): readonly s
   delimiter === ' ' ? cells.filter((cell) => cell !== '') : cells;
 
 /** So much text is parsed between two turns of the event loop. */
-export const PIECE: number = 2 ** 11;
+const PIECE = 2 ** 11;
+
+/** Such parts of a text, with a turn between each two; two units that are one character stay together. */
+export async function* inPieces(text: string): AsyncGenerator<string, void, undefined> {
+  for (let at = 0; at < text.length; ) {
+    const to = at + PIECE;
+    const end = /[\ud800-\udbff]/.test(text.charAt(to - 1)) ? to + 1 : to;
+    yield turn(text.slice(at, end));
+    at = end;
+  }
+}
 
 /**
  * The first rows of a text, as far as they can be read; the event loop runs in between.
@@ -63,7 +73,10 @@ async function sampleRows(
     return cell;
   };
   async function* pieces(): AsyncGenerator<string, void, undefined> {
-    for (let at = 0; at < text.length && rows.length < most; at += PIECE) yield turn(text.slice(at, at + PIECE));
+    for await (const piece of inPieces(text)) {
+      if (rows.length >= most) return;
+      yield piece;
+    }
   }
   const parser = parse({ ...parserOptions(delimiter), from_line: fromLine, on_record, ...(quotes && { cast }) });
   try {

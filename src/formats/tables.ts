@@ -8,6 +8,7 @@ import { learntColumns } from '../samples/features.js';
 import { type Frame, type FrameColumn, namedColumn, valueAt } from '../samples/frame.js';
 import { eachChunk, inTurns } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
+import { provided } from '../tensor/provided.js';
 import { formatError } from './bytes.js';
 import { badCell, type Cells, type CsvTable, coded, labelledTable, type TableOptions } from './labels.js';
 
@@ -73,17 +74,24 @@ async function matrixOf(frame: Frame, columns: readonly Column[]): Promise<Matri
       'its texts enter by their hashes, for which a matrix has no room: model.predict takes the file',
     );
   const narrow = columns.every((column) => {
-    const whole = namedColumn(frame, column.name, 'columns');
-    const found = whole.part?.(0, 0) ?? whole;
+    const found = namedColumn(frame, column.name, 'columns');
     const filled = typeof column.fill !== 'number' || Math.fround(column.fill) === column.fill;
-    return !column.date && filled && (found.kind === 'text' || types.isFloat32Array(found.values));
+    return (
+      !column.date && filled && (found.kind === 'text' || types.isFloat32Array(found.part?.(0, 0) ?? found.values))
+    );
   });
   const data = zeros(narrow ? 'float32' : 'float64', x.rows * x.columns);
-  // Memory that is given back is there for the rows to come.
-  await eachChunk(x, (chunk, first, count) => {
-    data.set(chunk, first * x.columns);
-    x.release?.(first + count);
-  });
+  const pages = provided(data.buffer);
+  try {
+    // Memory that is given back is there for the rows to come.
+    await eachChunk(x, (chunk, first, count) => {
+      pages.reached(first * x.columns * data.BYTES_PER_ELEMENT);
+      data.set(chunk, first * x.columns);
+      x.release?.(first + count);
+    });
+  } finally {
+    await pages.end();
+  }
   return { data, rows: x.rows, columns: x.columns };
 }
 

@@ -7,7 +7,7 @@ import { paced, type RowSource, roomFor, trusted } from '../tensor/inputs.js';
 import { type Column, inputsOfColumn, offsetsOf } from './columns.js';
 import { type Encoder, encoderOf, numberSaid } from './encoder.js';
 import type { ColumnPlace } from './features.js';
-import { type Frame, type FrameColumn, namedColumn, placeText, renamed, single, valueAt } from './frame.js';
+import { type Frame, type FrameColumn, namedColumn, placeText, renamed, saidBy, single, valueAt } from './frame.js';
 import { areHashed, hashedRows, tableColumns } from './hashed.js';
 import type { ColumnNote } from './learning.js';
 
@@ -15,30 +15,32 @@ import type { ColumnNote } from './learning.js';
 type CellReader = (first: number, count: number, out: Numbers, at: number, step: number) => void;
 
 function cellReader(values: FrameColumn, column: Column, c: number, encoder: Encoder): CellReader {
-  const coded = column.categories !== undefined || column.buckets !== undefined;
+  const isText = values.kind === 'text';
   const dated = column.date !== undefined;
-  const asIs = values.missing === 0 || column.fill !== undefined;
-  const texts = values.kind === 'text' ? values.texts : [];
+  const coded = column.categories !== undefined || column.buckets !== undefined;
+  const plain =
+    !isText && !coded && dated === (values.kind === 'date') && (values.missing === 0 || column.fill !== undefined);
+  const said = isText && !coded && !dated;
   // Each text is looked up once.
-  const known = new Float64Array(coded ? texts.length : 0).fill(-1);
+  const known = new Float64Array(isText && coded ? values.texts.length : 0).fill(-1);
   return (first, count, out, at, step) => {
-    const some = values.part?.(first, count) ?? values;
-    const from = some === values ? first : 0;
-    if (some.kind !== 'text' && !coded && dated === (some.kind === 'date') && asIs) {
-      for (let i = 0; i < count; i += 1) out[at + i * step] = some.values[from + i] as number;
+    const some = values.part?.(first, count) ?? (isText ? values.codes : values.values);
+    const from = values.part ? 0 : first;
+    if (plain) {
+      for (let i = 0; i < count; i += 1) out[at + i * step] = some[from + i] as number;
       return;
     }
     for (let i = 0; i < count; i += 1) {
-      const code = some.kind === 'text' && coded ? (some.codes[from + i] as number) : -1;
-      if (code >= 0 && (known[code] as number) >= 0) {
-        out[at + i * step] = known[code] as number;
+      const own = some[from + i] as number;
+      const cell = known[own] ?? -1;
+      if (cell >= 0) {
+        out[at + i * step] = cell;
         continue;
       }
-      const value = valueAt(some, from + i);
-      const number = some.kind === 'text' && !coded && !dated;
-      const cell = encoder.cell(number ? (numberSaid(value) ?? value) : value, c, first + i);
-      out[at + i * step] = cell;
-      if (code >= 0) known[code] = cell;
+      const value = saidBy(values, own);
+      const found = encoder.cell(said ? (numberSaid(value) ?? value) : value, c, first + i);
+      out[at + i * step] = found;
+      if (own >= 0 && own < known.length) known[own] = found;
     }
   };
 }

@@ -32,8 +32,10 @@ interface Common {
   readonly refused?: DlAdmmError;
   /** Its texts are lists of labels, as JSON. */
   readonly lists?: true;
-  /** Of a column that is kept in blocks, or in a file: some of its rows. All of them are put together where they are asked for. */
-  readonly part?: (first: number, count: number) => FrameColumn;
+  /** Of a column that is kept in blocks, or in a file: some of its values or codes. All of them are put together where they are asked for. */
+  readonly part?: (first: number, count: number) => Numbers;
+  /** Of a column that is kept in a file: puts all of them together ahead, in turns; for as long as no other column is asked for. */
+  readonly fetch?: () => Promise<void>;
   /** Says that the rows before that one are not asked for again, so that their memory may be given back. */
   readonly release?: (row: number) => void;
 }
@@ -105,13 +107,16 @@ export function single(column: FrameColumn, called: string): FrameColumn {
 export const placeText = ({ lines, origin }: Frame, row: number): string =>
   lines ? `line ${lines[row]}` : `row ${origin?.[row] ?? row}`;
 
-/** The value of a row: a number, true or false, a text, or null where it is missing. */
-export function valueAt(column: FrameColumn, row: number): number | string | boolean | null {
-  if (column.kind === 'text') return column.texts[column.codes[row] as number] ?? null;
-  const value = column.values[row] as number;
+/** What a value or a code of a column stands for: a number, true or false, a text, or null where it is missing. */
+export function saidBy(column: FrameColumn, value: number): number | string | boolean | null {
+  if (column.kind === 'text') return column.texts[value] ?? null;
   if (Number.isNaN(value)) return null;
   return column.kind === 'boolean' ? value === 1 : value;
 }
+
+/** The same of a row. */
+export const valueAt = (column: FrameColumn, row: number): number | string | boolean | null =>
+  saidBy(column, (column.kind === 'text' ? column.codes : column.values)[row] as number);
 
 /** Some rows of a table, in that order; the event loop runs in between. */
 export async function takeRows(frame: Frame, rows: Int32Array): Promise<Frame> {

@@ -3,8 +3,9 @@ import { types } from 'node:util';
 import { throwIfAborted, untilAborted } from '../core/abort.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
+import { dtypeOf, zeros } from '../core/numbers.js';
 import { growingNumbers, type Slabs } from '../tensor/growing.js';
-import { breathe, inTurns, isArray, paced } from '../tensor/inputs.js';
+import { breathe, inTurns, isArray, paced, pause } from '../tensor/inputs.js';
 import { isRecord, itemsOf } from './arrived.js';
 import { isCode } from './cells.js';
 import { lacks, momentOf, numberOf, numberSaid, readOf, textOf } from './encoder.js';
@@ -106,7 +107,7 @@ export function columnBuilder(name: string, where: string, asText = false, befor
   let code: string | undefined;
   let refused: DlAdmmError | undefined;
   let lists = 0;
-  /** Numbers that came by `pushNumber`. */
+  /** Numbers that came by `pushNumbers`. */
   let numbered = 0;
   /** What may be texts or missing values, before anything else says which, by row. */
   let nones = NO_NONES;
@@ -143,15 +144,19 @@ export function columnBuilder(name: string, where: string, asText = false, befor
     get texts(): boolean {
       return texts !== undefined;
     },
-    /** Whether all that came were numbers, or missing: more of them may come by `pushNumber`. */
+    /** Whether all that came were numbers, or missing: more of them may come by `pushNumbers`. */
     get plain(): boolean {
       return kind === 'number' && texts === undefined && lists === 0;
     },
-    pushNumber(value: number): void {
-      told += 1;
-      rows += 1;
-      numbered += 1;
-      numbers.push(value);
+    /** Numbers, and NaN where one is missing; `wide`: whether float32 holds not all of them. */
+    pushNumbers(values: Float64Array, wide: boolean): void {
+      let absent = 0;
+      for (const value of values) absent += Number.isNaN(value) ? 1 : 0;
+      missing += absent;
+      told += values.length - absent;
+      numbered += values.length - absent;
+      rows += values.length;
+      numbers.pushAll(values, wide);
     },
     push(value: unknown): void {
       const plain = asText && typeof value === 'string';
@@ -206,37 +211,49 @@ export function columnBuilder(name: string, where: string, asText = false, befor
       };
       if (texts === undefined) {
         const found = kind === 'text' || kind === undefined ? 'number' : kind;
-        return gathered(numbers, slabs !== undefined, 'values', (values) => ({ ...common, kind: found, values }));
+        const as = (values: Numbers) => ({ ...common, kind: found, values });
+        return numbers.file === undefined && slabs === undefined
+          ? as(await numbers.taken())
+          : inParts(numbers, 'values', (length) => zeros(dtypeOf(numbers.part(0, 0)), length), as);
       }
       const { codes, texts: named } = await allTexts(texts);
       const its = named();
-      return gathered(codes, false, 'codes', (all) => ({
-        ...common,
-        kind: 'text',
-        codes: new Int32Array(all),
-        texts: its,
-      }));
+      const as = (all: Int32Array) => ({ ...common, kind: 'text' as const, codes: all, texts: its });
+      const make = (length: number) => new Int32Array(length);
+      return codes.file ? inParts(codes, 'codes', make, as) : as(await codes.taken(make));
     },
   };
 }
 
-/** The column that numbers are; of those in a file nothing is in memory but what is asked for. */
-async function gathered(
+/** So many values are read from a file between two looks at the clock. */
+const FETCHED = 2 ** 15;
+
+/** The column that numbers are, of which nothing else is in memory than what stays there, or what is asked for, in what `make` makes. */
+function inParts<T extends Numbers | Int32Array>(
   numbers: ReturnType<typeof growingNumbers>,
-  inBlocks: boolean,
   member: 'values' | 'codes',
-  as: (numbers: Numbers) => FrameColumn,
-): Promise<FrameColumn> {
-  const { file } = numbers;
-  if (file === undefined && !inBlocks) return as(await numbers.taken());
-  const column = {
-    ...as(new Float32Array(0)),
-    part: (first: number, count: number) => as(numbers.part(first, count)),
-    ...(file === undefined && { release: numbers.release }),
+  make: (length: number) => T,
+  as: (all: T) => FrameColumn,
+): FrameColumn {
+  const { file, length } = numbers;
+  const column = { ...as(make(0)), part: numbers.part, ...(file ? { fetch } : { release: numbers.release }) };
+  async function fetch(): Promise<void> {
+    const out = make(length);
+    for (let first = 0; first < length; first += FETCHED) {
+      out.set(numbers.part(first, Math.min(FETCHED, length - first)), first);
+      await pause();
+    }
+    file?.once(column, () => out);
+  }
+  const whole = (): T => {
+    const out = make(length);
+    out.set(numbers.part(0, length));
+    return out;
   };
-  const all = () => as(numbers.part(0, numbers.length));
-  const get = (): unknown => (file ? file.once(column, all) : all())[member as never];
-  return Object.defineProperty(column, member, { get, enumerable: true });
+  return Object.defineProperty(column, member, {
+    get: () => (file ? file.once(column, whole) : whole()),
+    enumerable: true,
+  });
 }
 
 export interface FrameOptions {

@@ -177,7 +177,11 @@ async function isIdentifier(
     return distinct >= 0.95 * told && words < 100 && words < column.texts.length / 2;
   }
   const { values } = column;
-  const whole = values.every((value: number) => Number.isNaN(value) || Number.isInteger(value));
+  let whole = true;
+  await inTurns(rows, (row) => {
+    const value = values[row] as number;
+    whole &&= Number.isNaN(value) || Number.isInteger(value);
+  });
   if (!whole || counts || !ID_NAME.test(column.name)) return whole && counts;
   const different = new Set<number>();
   await inTurns(rows, (row) => different.add(values[row] as number));
@@ -285,6 +289,7 @@ export async function learnColumns(
     const { name, missing, mixture } = column;
     const note = (kind: ColumnNote['kind'], text: string): void => void notes.push({ column: name, kind, text });
     await breathe();
+    await column.fetch?.();
     if (column.refused && (asked || missing < rows)) {
       const help = 'null says that a value is missing, ignore leaves a column out';
       throw new DlAdmmError(column.refused.code, `${column.refused.message}; ${help}`, { cause: column.refused });

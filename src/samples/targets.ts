@@ -82,6 +82,7 @@ export async function wantedOf(
 ): Promise<Wanted> {
   const columns = targetsOf(frame, target);
   const [first, ...more] = columns;
+  await first.fetch?.();
   const called = columnText(columns);
   if (frame.columns.length === columns.length && !frame.records) {
     const why = `Expected columns beside the target in ${frame.name} but found ${called} alone: delimiter (--delimiter) says what stands between cells`;

@@ -3,6 +3,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { Dtype, Numbers } from '../core/native.js';
 import { dtypeOf, zeros } from '../core/numbers.js';
 import { pause } from './inputs.js';
+import { provided } from './provided.js';
 
 /** Where numbers are kept that may be too many for memory. */
 export interface NumberFile {
@@ -63,11 +64,14 @@ export interface Slabs {
 
 /** Memory for what grows side by side and is released from its beginning on: it goes back to the system, a slab at a time. */
 export function slabs(): Slabs {
-  const slabOf = (size: number) => ({ memory: new ArrayBuffer(size), used: 0, open: 1 });
+  const slabOf = (size: number) => {
+    const memory = new ArrayBuffer(size);
+    return { memory, pages: provided(memory), used: 0, open: 1 };
+  };
   let slab = slabOf(FIRST_SLAB);
   const close = (one: typeof slab): void => {
     one.open -= 1;
-    if (one.open === 0) giveBack(one.memory);
+    if (one.open === 0) one.pages.end().then(() => giveBack(one.memory), process.emitWarning);
   };
   return {
     room(dtype, length) {
@@ -80,6 +84,7 @@ export function slabs(): Slabs {
       const numbers = new (dtype === 'float32' ? Float32Array : Float64Array)(mine.memory, mine.used, length);
       mine.used += bytes;
       mine.open += 1;
+      mine.pages.reached(mine.used);
       return { numbers, release: () => close(mine) };
     },
   };
@@ -144,38 +149,57 @@ export function growingNumbers(memory: Slabs = alone) {
     first.numbers.set(few);
     return inMemory(first);
   };
+  /** Makes room in the block for one more at least. */
+  const open = (): void => {
+    if (length < block.length) return;
+    const whole = file && length === LARGEST_BLOCK;
+    keep(whole ? inFile(block, file) : inMemory(room));
+    if (!whole || dtypeOf(block) !== dtype) take(Math.min(LARGEST_BLOCK, 2 * length));
+    length = 0;
+  };
+  const push = (value: number): void => {
+    if (few) {
+      if (!Object.is(Math.fround(value), value)) dtype = 'float64';
+      if (few.length < FEW) {
+        few.push(value);
+        return;
+      }
+      keep(last());
+      few = undefined;
+      take(FEW);
+    }
+    open();
+    if (dtype === 'float32' && !Object.is(Math.fround(value), value)) {
+      dtype = 'float64';
+      const narrow = room;
+      take(block.length);
+      block.set(narrow.numbers);
+      narrow.release();
+    }
+    block[length] = value;
+    length += 1;
+  };
   return {
     /** Where they are kept, if not in memory. */
     file,
     get length(): number {
       return before + (few?.length ?? length);
     },
-    push(value: number): void {
-      if (few) {
-        if (!Object.is(Math.fround(value), value)) dtype = 'float64';
-        if (few.length < FEW) {
-          few.push(value);
-          return;
-        }
-        keep(last());
-        few = undefined;
-        take(FEW);
+    push,
+    /** As many, of which `wide` says whether float32 holds not all. */
+    pushAll(values: Float64Array, wide: boolean): void {
+      let at = 0;
+      while (at < values.length && (few || (wide && dtype === 'float32'))) {
+        push(values[at] as number);
+        at += 1;
       }
-      if (length === block.length) {
-        const whole = file && length === LARGEST_BLOCK;
-        keep(whole ? inFile(block, file) : inMemory(room));
-        if (!whole || dtypeOf(block) !== dtype) take(Math.min(LARGEST_BLOCK, 2 * length));
-        length = 0;
+      while (at < values.length) {
+        open();
+        const count = Math.min(block.length - length, values.length - at);
+        block.set(values.subarray(at, at + count), length);
+        length += count;
+        at += count;
       }
-      if (dtype === 'float32' && !Object.is(Math.fround(value), value)) {
-        dtype = 'float64';
-        const narrow = room;
-        take(block.length);
-        block.set(narrow.numbers);
-        narrow.release();
-      }
-      block[length] = value;
-      length += 1;
     },
     /** Some of them, to be read: as they stand where they stand together, else a copy. */
     part(first: number, count: number): Numbers {
@@ -201,16 +225,12 @@ export function growingNumbers(memory: Slabs = alone) {
     release(first: number): void {
       for (; kept < full.length && (begins[kept + 1] ?? before) <= first; kept += 1) full[kept]?.release();
     },
-    /** All that came, once: each block is given back as it is copied; the event loop runs in between. */
-    async taken(): Promise<Numbers> {
-      if (few) {
-        const { length: count } = few;
-        const own = last();
-        few = [];
-        return own.part(0, count);
-      }
+    /** All that came, once, in what `make` makes: each block is given back as it is copied; the event loop runs in between. */
+    async taken<T extends Numbers | Int32Array = Numbers>(
+      make: (length: number) => T = (length) => zeros(dtype, length) as T,
+    ): Promise<T> {
       const blocks = [...full.splice(0), last()].reverse();
-      const out = zeros(dtype, before + length);
+      const out = make(before + (few?.length ?? length));
       [few, room, length, before] = [[], NONE, 0, 0];
       let at = 0;
       for (let each = blocks.pop(); each; each = blocks.pop()) {

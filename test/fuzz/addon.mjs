@@ -666,7 +666,30 @@ const onRowReader = fc.oneof(
   call('take', args(room, row, values)),
   call('take', args(room, row, values, values)),
 );
+const sign = mostly(fc.constantFrom(',', ';'), '', 'ü', ',,', 3);
+const textRows = {
+  delimiter: sign,
+  decimal: mostly(fc.constantFrom('.', ','), '', 'ü', '..', 3),
+  trims: fc.boolean(),
+  codes: fc.boolean(),
+};
+const rowsOfText = fc
+  .array(fc.constantFrom('1', '2.5', '-3e4', '', ' ', ',', ';', '"', '""', 'ü', 'a', '\n', '\r', '\n\n'), {
+    maxLength: 40,
+  })
+  .map((parts) => Buffer.from(`${parts.join('')}\n`));
+const asked = fc.oneof(
+  fc.array(fc.integer({ min: 0, max: 2 }), { maxLength: 5 }).map((list) => Int8Array.from(list)),
+  fc.constantFrom(Int8Array.of(3), Int8Array.of(-1)),
+  rubbish,
+);
+const onTextRows = fc.oneof(
+  call('read', args(fc.oneof(rowsOfText, bytes), asked, row, fc.boolean())),
+  call('take', args(row, fc.oneof(floats(Float64Array), rubbish))),
+);
+const onPages = call('provide', args(number, number));
 const script = fc.record({
+  textRows: members(textRows, meddle),
   rowReader: members(rowReader, meddle),
   gradient: fc.oneof(members(gradient, meddle), members({ ...gradient, ...sparse }, meddle)),
   minibatch: fc.oneof(members(minibatch, meddle), members({ ...minibatch, ...sparse }, meddle)),
@@ -685,6 +708,8 @@ const script = fc.record({
       { weight: 4, arbitrary: onGraphNetwork.map((one) => ({ on: 'graphNetwork', ...one })) },
       { weight: 1, arbitrary: onHash.map((one) => ({ on: 'hash', ...one })) },
       { weight: 4, arbitrary: onRowReader.map((one) => ({ on: 'rowReader', ...one })) },
+      { weight: 4, arbitrary: onTextRows.map((one) => ({ on: 'textRows', ...one })) },
+      { weight: 1, arbitrary: onPages.map((one) => ({ on: 'pages', ...one })) },
       { weight: 1, arbitrary: onAddon.map((one) => ({ on: 'addon', ...one })) },
       { weight: 9, arbitrary: onGradient.map((one) => ({ on: 'gradient', ...one })) },
       { weight: 9, arbitrary: onMinibatch.map((one) => ({ on: 'minibatch', ...one })) },
@@ -711,6 +736,8 @@ const script = fc.record({
           .constantFrom(
             ...[
               'rowReader',
+              'textRows',
+              'pages',
               'layered',
               'constraints',
               'network',
@@ -782,6 +809,8 @@ await fc.assert(
       graphNetwork: make(native.TrainedGraphNetwork, second),
       hash: new native.Hash64(),
       rowReader: make(native.RowReader, drawn.rowReader),
+      textRows: make(native.TextRows, drawn.textRows),
+      pages: new native.Pages(new Uint8Array(100_000)),
       addon: native,
       gradient: make(native.GradientTrainer, third),
       minibatch: make(native.Minibatch, fifth),
@@ -792,6 +821,8 @@ await fc.assert(
     };
     meddle.now = () => {
       objects.rowReader?.close();
+      objects.textRows?.close();
+      objects.pages.close();
       objects.layered?.close();
       objects.constraints?.close();
       objects.gradient?.close();

@@ -1,10 +1,13 @@
 #include "core/runtime/memory.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <cstdint>
 #include <limits>
 #include <sstream>
 
 #if defined(__linux__)
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #endif
@@ -52,5 +55,21 @@ double address_space() {
 }
 
 double available_memory() { return std::min(cgroup_memory(ControlGroups::of_this_process()), address_space()); }
+
+void provide_pages(std::span<std::byte> memory) {
+  constexpr std::size_t page = 4096;
+#if defined(MADV_POPULATE_WRITE)
+  // All at once, where the system knows how; what it leaves out is found below.
+  const auto begin = reinterpret_cast<std::uintptr_t>(memory.data());
+  const std::size_t before = (page - begin % page) % page;
+  if (memory.size() > before + page) {
+    const std::size_t whole = (memory.size() - before) / page * page;
+    static_cast<void>(madvise(memory.data() + before, whole, MADV_POPULATE_WRITE));
+  }
+#endif
+  for (std::size_t at = 0; at < memory.size(); at += page) {
+    std::atomic_ref(reinterpret_cast<unsigned char&>(memory[at])).fetch_or(0, std::memory_order_relaxed);
+  }
+}
 
 }  // namespace dladmm

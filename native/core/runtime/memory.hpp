@@ -1,5 +1,9 @@
-// How much memory this process may still take: what the control groups that it lives in and its own limits leave.
+// How much memory this process may still take: what the control groups that it lives in and its own limits leave. And
+// memory that is got ready.
 #pragma once
+
+#include <cstddef>
+#include <span>
 
 #include "core/runtime/control_groups.hpp"
 
@@ -14,5 +18,9 @@ namespace dladmm {
 
 // The lesser of the two, measured now.
 [[nodiscard]] double available_memory();
+
+// Has the system provide the pages of some memory, which whoever writes them first waits for. They keep what they hold,
+// also where somebody writes there at the same time.
+void provide_pages(std::span<std::byte> memory);
 
 }  // namespace dladmm
