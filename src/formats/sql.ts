@@ -7,6 +7,15 @@ import type { RecordLike } from '../samples/table.js';
 export interface SqlResult {
   /** Its rows, some at a time. */
   yieldRowObjectJs(): AsyncIterable<readonly RecordLike[]>;
+  /** The same by column, which is several times as quick. */
+  [Symbol.asyncIterator]?(): AsyncIterator<SqlChunk>;
+  deduplicatedColumnNames?(): readonly string[];
+}
+
+/** Some rows of a result. */
+export interface SqlChunk {
+  readonly rowCount: number;
+  convertColumns(converter: never): readonly (readonly unknown[])[];
 }
 
 /** What a connection of the package `@duckdb/node-api` has: `await instance.connect()`. */
@@ -17,6 +26,7 @@ export interface SqlConnection {
 
 /** What is asked of that package. */
 interface DuckDB {
+  readonly JSDuckDBValueConverter?: never;
   readonly DuckDBInstance: { create(path: string): Promise<Instance> };
 }
 interface Instance {
@@ -26,23 +36,53 @@ interface Instance {
 
 const isConnection = (value: unknown): value is SqlConnection => isObject(value) && typeof value.run === 'function';
 
-async function* rowsBy(query: string, connection: SqlConnection): AsyncGenerator<readonly RecordLike[]> {
+const duckDB = (): Promise<DuckDB> => optionalPackage<DuckDB>('@duckdb/node-api', 'A query');
+
+/** The rows of a result, as its `yieldRowObjectJs` has them, made of its columns where these are to be had. */
+async function* rowsIn(result: SqlResult, duckdb: DuckDB | undefined): AsyncGenerator<readonly RecordLike[]> {
+  const { JSDuckDBValueConverter: converter } = duckdb ?? {};
+  const names = result.deduplicatedColumnNames?.();
+  if (converter === undefined || names === undefined || !(Symbol.asyncIterator in result)) {
+    yield* result.yieldRowObjectJs();
+    return;
+  }
+  const like: Record<string, unknown> = Object.fromEntries(names.map((name) => [name, null]));
+  for await (const chunk of result as AsyncIterable<SqlChunk>) {
+    const columns = chunk.convertColumns(converter);
+    yield Array.from({ length: chunk.rowCount }, (_, i) => {
+      const row = { ...like };
+      for (const [j, name] of names.entries()) row[name] = columns[j]?.[i];
+      return row;
+    });
+  }
+}
+
+async function* rowsBy(
+  query: string,
+  connection: SqlConnection,
+  duckdb: DuckDB | undefined,
+): AsyncGenerator<readonly RecordLike[]> {
   // Not `stream`: one of its queries that fails on its way ends as if there were no more rows.
   const result = await connection.run(query).catch((cause: unknown) => {
     const text = `Expected a query that DuckDB can run for query but received ${JSON.stringify(query)}: ${messageOf(cause)}`;
     throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text, { cause });
   });
-  yield* result.yieldRowObjectJs();
+  yield* rowsIn(result, duckdb);
+}
+
+/** By the connection of somebody, whose package need not be found from here. */
+async function* rowsOn(query: string, connection: SqlConnection): AsyncGenerator<readonly RecordLike[]> {
+  yield* rowsBy(query, connection, await duckDB().catch(() => undefined));
 }
 
 /** By a connection that is there for this query alone. */
 async function* rowsOf(query: string): AsyncGenerator<readonly RecordLike[]> {
-  const { DuckDBInstance } = await optionalPackage<DuckDB>('@duckdb/node-api', 'A query');
-  const instance = await DuckDBInstance.create(':memory:');
+  const duckdb = await duckDB();
+  const instance = await duckdb.DuckDBInstance.create(':memory:');
   try {
     const connection = await instance.connect();
     try {
-      yield* rowsBy(query, connection);
+      yield* rowsBy(query, connection, duckdb);
     } finally {
       connection.closeSync();
     }
@@ -67,5 +107,5 @@ export function sql(query: string, connection?: SqlConnection): AsyncIterable<re
   if (typeof query !== 'string') throw expected('a query as text', 'query', query);
   if (connection !== undefined && !isConnection(connection))
     throw expected('a connection of @duckdb/node-api (await instance.connect())', 'connection', connection);
-  return { [Symbol.asyncIterator]: () => (connection ? rowsBy(query, connection) : rowsOf(query)) };
+  return { [Symbol.asyncIterator]: () => (connection ? rowsOn(query, connection) : rowsOf(query)) };
 }

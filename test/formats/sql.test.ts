@@ -52,6 +52,22 @@ describe('the rows of a query', () => {
     });
   });
 
+  test('are the records that DuckDB makes, of whatever type and name, empty results too', async () => {
+    const odd = `select 1::utinyint as a, 2::hugeint as b, 1.5::float as c, 2.25::decimal(4, 2) as d, 'x' as e, true as f, null as g,
+      date '2024-01-31' as h, timestamp '2024-01-31 10:20:30.5' as i, time '10:20:30' as j, [1, 2] as k, {'l': 3} as l, 'm'::blob as m,
+      7 as a from range(3000)`;
+    for (const query of [QUERY, odd, 'select 1 as a from range(0)']) {
+      const mine: object[] = [];
+      const theirs: object[] = [];
+      for await (const some of sql(query, connection)) mine.push(...some);
+      for await (const some of (await connection.run(query)).yieldRowObjectJs()) theirs.push(...some);
+      expect(mine).toEqual(theirs);
+      expect(Object.keys(mine[0] ?? {})).toEqual(Object.keys(theirs[0] ?? {}));
+    }
+    for await (const [row] of sql('select 8 as "__proto__"', connection))
+      expect(Object.entries(row as object)).toEqual([['__proto__', 8]]);
+  });
+
   test('are run anew each time, in a database of their own where no connection is given', async () => {
     const file = join(folder, 'rows.csv');
     writeFileSync(file, `a,b,y\n${records.map((_, i) => `${i % 9},${i % 2 ? 'x' : 'z'},${i % 3}`).join('\n')}\n`);
