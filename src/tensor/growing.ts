@@ -71,7 +71,10 @@ export function slabs(): Slabs {
   let slab = slabOf(FIRST_SLAB);
   const close = (one: typeof slab): void => {
     one.open -= 1;
-    if (one.open === 0) one.pages.end().then(() => giveBack(one.memory), process.emitWarning);
+    if (one.open > 0) return;
+    const provided = one.pages.end();
+    if (provided) provided.then(() => giveBack(one.memory));
+    else giveBack(one.memory);
   };
   return {
     room(dtype, length) {

@@ -7,8 +7,8 @@ const STEP = 2 ** 22;
 export interface Provided {
   /** Says that what comes is written up to that byte. */
   reached(byte: number): void;
-  /** Nothing more is asked for; the memory may be given away. */
-  end(): Promise<void>;
+  /** Nothing more is asked for: the memory may be given away, at once or then. */
+  end(): Promise<void> | undefined;
 }
 
 /**
@@ -17,18 +17,23 @@ export interface Provided {
  */
 export function provided(memory: ArrayBufferLike): Provided {
   const size = memory.byteLength;
-  if (size < AHEAD) return { reached: () => undefined, end: () => Promise.resolve() };
+  if (size < AHEAD) return { reached: () => undefined, end: () => undefined };
   const pages = new native.Pages(new Uint8Array(memory));
-  let asked = 0;
+  let [asked, there] = [0, 0];
   let last: Promise<unknown> = Promise.resolve();
   return {
     reached(byte) {
-      for (; asked < Math.min(size, byte + AHEAD); asked += STEP)
+      for (; asked < Math.min(size, byte + AHEAD); asked += STEP) {
         last = pages.provide(asked, asked + STEP).catch(() => undefined);
+        last.then(() => {
+          there += STEP;
+        });
+      }
     },
-    async end() {
-      await last;
+    end() {
+      if (there < asked) return last.then(() => pages.close());
       pages.close();
+      return undefined;
     },
   };
 }

@@ -105,6 +105,25 @@ describe('rows that need no parser are read as by one', () => {
     },
   );
 
+  // Long enough for several readings, of which each begins with what the one before has left.
+  test.prop(
+    [
+      fc.array(fc.array(cell, { minLength: 3, maxLength: 3 }), { minLength: 1, maxLength: 12 }),
+      fc.array(fc.integer({ min: 0, max: 11 }), { minLength: 3, maxLength: 3 }),
+      fc.integer({ min: 700, max: 9000 }),
+      fc.constantFrom('\n', '\r\n', '\r'),
+    ],
+    { numRuns: 25 },
+  )('however long the text is', async (rows, first, piece, end) => {
+    const lines = Array.from({ length: 4000 }, (_, i) => {
+      const odd = i % 1000 > 500 && first.includes(i % 12) ? rows[i % rows.length] : undefined;
+      return (odd ?? [String(i), (i / 7).toFixed(4), i % 3 ? 'ä' : 'b']).join(';');
+    });
+    const text = lines.join(end);
+    const options = { delimiter: ';', header: false };
+    expect(await outcome(text, false, piece, options)).toEqual(await outcome(text, true, undefined, options));
+  });
+
   it.each(readdirSync(seeds).filter((file) => !file.startsWith('utf16')))('%s', async (file) => {
     const text = readFileSync(new URL(file, seeds), 'latin1');
     expect(await outcome(text, false)).toEqual(await outcome(text, true));
