@@ -11,7 +11,7 @@ import { isObject, isUrl, pathOf } from '../core/objects.js';
 import { checkDistinct } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
 import { type ClassNames, LABEL_KINDS, type LabelKind } from '../samples/classes.js';
-import { type Column, checkColumns } from '../samples/columns.js';
+import { type Column, checkColumns, inputsOf } from '../samples/columns.js';
 import type { Rooms, SampleBlocks } from '../samples/stored.js';
 import { TASKS, type Task } from '../samples/targets.js';
 import { breathe, checkRows, nonFinite } from '../tensor/inputs.js';
@@ -28,6 +28,8 @@ const HEAD_BYTES = 40;
 export const SAMPLES: Ours = { begins: 'dladmm-samples-', what: 'store of samples' };
 /** Entries of a block. */
 const BLOCK_ENTRIES = 2 ** 18;
+/** Where more inputs than these are made of each cell, a block has fewer rows. */
+const CELL_INPUTS = 4;
 
 /** What a store says of its samples. */
 export interface StoredFacts extends ClassNames {
@@ -104,7 +106,9 @@ export async function writeSamples(
   const mayMiss = Array.from({ length: width }, (_, column) => columns?.[column]?.fill !== undefined);
   /** Columns that stay within [0, 1] whatever their cells are, or are no features. */
   const isShare = mayMiss.map((_, column) => column >= features || isCoded(columns?.[column]));
-  const blockRows = Math.max(1, Math.floor(BLOCK_ENTRIES / width));
+  // A training has room for the inputs of two groups of blocks.
+  const wide = columns ? inputsOf(columns) / CELL_INPUTS : 0;
+  const blockRows = Math.max(1, Math.floor(BLOCK_ENTRIES / Math.max(width, wide)));
   const room = new Float64Array(blockRows * width);
   const blocks: (readonly [number, number, string])[] = [];
   let [end, filled, count, unit] = [HEAD_BYTES, 0, 0, true];

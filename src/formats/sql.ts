@@ -7,15 +7,6 @@ import type { RecordLike } from '../samples/table.js';
 export interface SqlResult {
   /** Its rows, some at a time. */
   yieldRowObjectJs(): AsyncIterable<readonly RecordLike[]>;
-  /** The same by column, which is several times as quick. */
-  [Symbol.asyncIterator]?(): AsyncIterator<SqlChunk>;
-  deduplicatedColumnNames?(): readonly string[];
-}
-
-/** Some rows of a result. */
-export interface SqlChunk {
-  readonly rowCount: number;
-  convertColumns(converter: never): readonly (readonly unknown[])[];
 }
 
 /** What a connection of the package `@duckdb/node-api` has: `await instance.connect()`. */
@@ -34,6 +25,18 @@ interface Instance {
   closeSync(): void;
 }
 
+/** What else a result of that package has: its rows by column, some at a time, which is several times as quick. */
+interface Chunked extends AsyncIterable<Chunk> {
+  deduplicatedColumnNames(): readonly string[];
+}
+interface Chunk {
+  readonly rowCount: number;
+  convertColumns(converter: never): readonly (readonly unknown[])[];
+}
+
+const isChunked = (result: object): result is Chunked =>
+  Symbol.asyncIterator in result && 'deduplicatedColumnNames' in result;
+
 const isConnection = (value: unknown): value is SqlConnection => isObject(value) && typeof value.run === 'function';
 
 const duckDB = (): Promise<DuckDB> => optionalPackage<DuckDB>('@duckdb/node-api', 'A query');
@@ -41,13 +44,13 @@ const duckDB = (): Promise<DuckDB> => optionalPackage<DuckDB>('@duckdb/node-api'
 /** The rows of a result, as its `yieldRowObjectJs` has them, made of its columns where these are to be had. */
 async function* rowsIn(result: SqlResult, duckdb: DuckDB | undefined): AsyncGenerator<readonly RecordLike[]> {
   const { JSDuckDBValueConverter: converter } = duckdb ?? {};
-  const names = result.deduplicatedColumnNames?.();
-  if (converter === undefined || names === undefined || !(Symbol.asyncIterator in result)) {
+  if (converter === undefined || !isChunked(result)) {
     yield* result.yieldRowObjectJs();
     return;
   }
+  const names = result.deduplicatedColumnNames();
   const like: Record<string, unknown> = Object.fromEntries(names.map((name) => [name, null]));
-  for await (const chunk of result as AsyncIterable<SqlChunk>) {
+  for await (const chunk of result) {
     const columns = chunk.convertColumns(converter);
     yield Array.from({ length: chunk.rowCount }, (_, i) => {
       const row = { ...like };

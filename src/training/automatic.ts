@@ -17,11 +17,12 @@ import type { EpochRecord, ProgressRecord } from '../solvers/shared/record.js';
 import { checkCalibrated, checkHeld, withCalibration } from './calibrated.js';
 import { storedOptionsOf } from './checkpoint.js';
 import { before } from './company.js';
-import { checkFront, type Given, type Ready, readyOf } from './front.js';
+import { checkFront, type Given, type Ready } from './front.js';
 import { AUTO_KEYS, FRONT, type Rows } from './options.js';
 import { checkSweeps, type Plan, planOf } from './plan.js';
 import { type Report, reportOf } from './report.js';
 import { type FitResult, nothingOf, type TrainingData } from './result.js';
+import { readyWithin } from './set-aside.js';
 import { Training } from './training.js';
 import { checkWatched } from './watching.js';
 
@@ -249,7 +250,7 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
       readonly distributed?: boolean;
       readonly signal?: AbortSignal;
     };
-    using ready = await before(distributed === true, signal, () => readyOf(this.#data, givenOf(this.#options)));
+    using ready = await before(distributed === true, signal, () => readyWithin(this.#data, givenOf(this.#options)));
     if (ready === undefined) {
       this.#result = nothingOf(signal, (performance.now() - began) / 1000);
       return;

@@ -81,7 +81,7 @@ export const FRONT = {
     ),
     {
       otherwise: 'what there is',
-      says: 'Of a store of samples: what the process may take at most, checked before the training starts; dladmm and inversion-admm leave on the disk what is more.',
+      says: "What the process may take at most, checked before the training starts; dladmm and inversion-admm leave on the disk what is more. Rows that are in no store of samples are packed first, into a file in the system's folder for such.",
     },
   ),
   calibrate: flag({

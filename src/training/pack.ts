@@ -59,6 +59,8 @@ export interface Packed {
   readonly inputs: number;
   readonly task: Task;
   readonly bytes: number;
+  /** What a person should look at in the columns that were packed. */
+  readonly warnings: readonly string[];
 }
 
 const LOSSES: Readonly<Record<Task, Loss>> = {
@@ -147,7 +149,7 @@ async function whole(
   using spill = new Spill(await targetOf(path));
   const given = { ...front, seed: SEED, holdsOut: false, standardise: false, packs: true };
   using ready = await keptIn(spill, () => readyOf(data, given));
-  const { inputs, outputs, loss, task, because, cells } = ready;
+  const { inputs, outputs, loss, task, because, cells, warnings } = ready;
   const rules = { dtype: 'float64', standardise: false, standardiseTargets: false } as const;
   const { samples, learnt } = await trainingSet(ready.data, {
     ...rules,
@@ -186,7 +188,7 @@ async function whole(
   };
   const form = { features: x.columns, beside, labelled: labels !== undefined, precision };
   const written = await writeSamples(path, { ...form, columns: cells && columns }, rows(), () => facts);
-  return { path, inputs, task, ...written };
+  return { path, inputs, task, warnings, ...written };
 }
 
 /** Rows whose columns are those of some parts, one after the other. */
@@ -291,7 +293,7 @@ async function carried(
     ...(classifies(loss) ? called([...codes.keys()]) : { outputs }),
   });
   const written = await writeSamples(path, form, all(), facts);
-  return { path, inputs, task, ...written };
+  return { path, inputs, task, warnings: [], ...written };
 }
 
 /** The classes of labels in the order in which they came. */

@@ -130,13 +130,6 @@ describe('training from a store', () => {
   ])('refuses %o', async (options, text) => {
     await expectFailure(() => fit(wide as 'wide.samples', options as never), 'ERR_DLADMM_ARGUMENT', text);
   });
-
-  test('memory is for stores alone', () =>
-    expectFailure(
-      () => fit({ x: [[1], [2]], labels: [0, 1] }, { memory: '2GB' } as never),
-      'ERR_DLADMM_ARGUMENT',
-      /packSamples/,
-    ));
 });
 
 const table = path('table.csv');

@@ -1,0 +1,69 @@
+/** Rows that are learnt from within so much memory, whatever their number: they go to a store that is nobody's, from which the training reads. */
+import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DISPOSE } from '../core/dispose.js';
+import { expected } from '../core/errors.js';
+import { openSamples, storeOf } from '../formats/sample-file.js';
+import type { Loss } from '../network/network.js';
+import { pick } from '../network/schema.js';
+import { taskOf } from '../samples/targets.js';
+import { type Given, type Open, readyOf } from './front.js';
+import type { Rows } from './options.js';
+import { PACK, packSamples } from './pack.js';
+import type { TrainingData } from './result.js';
+
+/** What is given to a training without a name of a solver, and bears on where its samples lie. */
+interface Beside {
+  readonly checkpoint?: unknown;
+  readonly distributed?: boolean;
+  readonly loss?: Loss;
+}
+
+/**
+ * As `readyOf`, but rows for which `memory` says how much they may take, and which are in no store, are packed into one first, in the system's
+ * folder for such files. It has no name once it is open, where the system allows that, and ends with the training.
+ *
+ * @throws DlAdmmError as `readyOf` and `packSamples`, and ERR_DLADMM_ARGUMENT with a checkpoint, as who goes on from that has to give the store again
+ */
+export async function readyWithin(data: Rows | TrainingData, given: Given & Beside): Promise<Open> {
+  if (given.memory === undefined || (await isStored(data))) return readyOf(data, given);
+  const odd = (['checkpoint', 'distributed'] as const).find((key) => given[key]);
+  if (odd) {
+    const what = 'none with memory for rows that are in no store (packSamples writes one),';
+    throw expected(what, odd, given[odd]);
+  }
+  const { loss } = given;
+  const path = join(tmpdir(), `dladmm-${randomBytes(8).toString('hex')}.samples`);
+  try {
+    const task = given.task ?? (loss && taskOf(loss));
+    const { warnings } = await packSamples(path, data, { ...pick(PACK, given), ...(task && { task }) });
+    const store = await openSamples(path);
+    try {
+      // Windows removes no open file: there it goes when it is closed.
+      await rm(path, { force: true }).catch(() => undefined);
+      const packed = new Set(Object.keys(PACK));
+      const others = Object.entries(given).filter(([key]) => !packed.has(key) || key === 'signal');
+      const ready = await readyOf(store, Object.fromEntries(others) as unknown as Given);
+      const end = (): void => {
+        ready[DISPOSE]();
+        store.close();
+        rmSync(path, { force: true });
+      };
+      return { ...ready, warnings: [...warnings, ...ready.warnings], [DISPOSE]: end };
+    } catch (error) {
+      store.close();
+      throw error;
+    }
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
+  }
+}
+
+async function isStored(data: unknown): Promise<boolean> {
+  using stored = await storeOf(data);
+  return stored !== undefined;
+}
