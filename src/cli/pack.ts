@@ -27,7 +27,8 @@ export async function packCommand(flags: PackFlags, terminal: Terminal): Promise
     'packing',
   );
   const text = `${packed.rows} samples of ${packed.inputs} inputs, ${packed.task}, in ${(packed.bytes / 1e6).toFixed(1)} MB: ${path}`;
-  await out(json ? `${JSON.stringify(packed)}\n` : `${text}\n`);
+  const notes = packed.warnings.map((warning) => `note: ${warning}`);
+  await out(json ? `${JSON.stringify(packed)}\n` : `${[text, ...notes].join('\n')}\n`);
   return 0;
 }
 

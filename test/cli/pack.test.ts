@@ -59,3 +59,14 @@ test('dladmm pack takes a named set, its training part alone, and a table that g
   const again = await run('pack', 'plain.samples', '--out', 'again.samples');
   expect(again.err).toMatch(/packed already/);
 });
+
+test('what a person should look at in the columns is told, and rows train within memory by themselves', async () => {
+  const rows = Array.from({ length: 300 }, (_, i) => `${i},${Math.sin(i)},${Math.sin(i) > 0.1 ? 'up' : 'down'}`);
+  await writeFile(path('ids.csv'), `id,height,way\n${rows.join('\n')}\n`);
+  const packed = await run('pack', 'ids.csv', '--target', 'way', '--out', 'ids.samples');
+  expect(packed.out).toMatch(/^300 samples .*\nnote: column "id" seems to be an identifier/);
+  const train = ['train', 'ids.csv', '--target', 'way', '--solver', 'adam', '--epochs', '2', '--memory', '4GB'];
+  const trained = await run(...train);
+  expect(trained.code).toBe(0);
+  expect(`${trained.out}${trained.err}`).toMatch(/column "id" seems to be an identifier/);
+});
