@@ -94,7 +94,7 @@ test.skipIf(process.env.DLADMM_SOAK !== '1')(
       const { report } = await fit(rows(), options);
       console.log(JSON.stringify({ samples: report.samples, ${PEAK} }));
     `);
-    expect(samples).toBe(4_980_000);
+    expect(samples).toBeGreaterThan(4_900_000);
     expect(peak).toBeLessThan(1e9);
   },
   900_000,
