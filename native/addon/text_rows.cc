@@ -41,7 +41,7 @@ class TextRowsHandle : public Handle<TextRowsHandle> {
     return sign[0];
   }
 
-  // read(text: Uint8Array, asked: Int8Array (0 nothing, 1 numbers, 2 cells), line, any) → Promise of { rows, end, line,
+  // read(text: Uint8Array, asked: Int8Array (0 nothing, 1 numbers, 2 cells), line, any) → Promise of { end, line,
   // stopped, lines, cells, odd, wide }
   Napi::Value read(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
@@ -83,7 +83,6 @@ class TextRowsHandle : public Handle<TextRowsHandle> {
 
   Napi::Value told(Napi::Env env) const {
     auto out = Napi::Object::New(env);
-    out.Set("rows", static_cast<double>(found_.rows));
     out.Set("end", static_cast<double>(found_.end));
     out.Set("line", static_cast<double>(found_.line));
     out.Set("stopped", found_.stopped);

@@ -122,9 +122,9 @@ class Reader {
     return text_[at] == '\r' && at + 1 < text_.size() && text_[at + 1] == '\n' ? at + 2 : at + 1;
   }
 
+  // Whether a cell that stands in no quotation marks holds nothing.
   [[nodiscard]] bool is_empty(CellPlace place) const {
-    const auto* const end = text_.data() + place.end;
-    return std::all_of(text_.data() + (place.begin < 0 ? ~place.begin : place.begin), end,
+    return std::all_of(text_.data() + place.begin, text_.data() + place.end,
                        [&](char c) { return dialect_.trims && is_blank(c); });
   }
 
