@@ -4,7 +4,8 @@
  *
  * Every training has a process of its own, and the three ways take turns. Stores of random numbers are made in `--folder` where they are
  * not there yet, and stay. Cold full batches run in a control group of so much more memory than they are allowed that nothing of their file
- * can stay: where no such group may be made they are as warm as memory makes them, and say so.
+ * can stay: where no such group may be made they are as warm as memory makes them, and say so. With `--storeOnly` there are the full
+ * batches alone, and no other way than from the store: of more samples than memory has room for.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -14,7 +15,7 @@ import { packSamples } from 'dladmm/data';
 import { withMemory } from './containers/group.js';
 import type { DiskReply, DiskRequest } from './disk/worker.js';
 import { startChild } from './harness/child.js';
-import { count, layers, program, say, THREADS, text } from './harness/program.js';
+import { count, flag, layers, program, say, THREADS, text } from './harness/program.js';
 import { measured } from './harness/results.js';
 import { byRounds, randomSamples, ratioOf } from './harness/samples.js';
 import { median } from './harness/statistics.js';
@@ -29,6 +30,7 @@ const OPTIONS = {
   fullMemoryMb: count(1000),
   fullGroupMb: count(1300),
   iterations: count(3),
+  storeOnly: flag,
   rounds: count(1),
   folder: text(tmpdir()),
   threads: THREADS,
@@ -92,6 +94,15 @@ async function compared(
 
 await program(OPTIONS, async (values) => {
   const { samples, folder, threads, rounds, iterations } = values;
+  const options = { layers: values.fullLayers, solver: 'dladmm', threads, iterations } as const;
+  const request = { samples: values.fullSamples, memory: values.fullMemoryMb * 1e6, options };
+  const fullStore = await storeIn(folder, values.fullLayers, values.fullSamples);
+  if (values.storeOnly) {
+    const { seconds, peakRssBytes } = await asked({ ...request, store: fullStore });
+    const found = { layers: values.fullLayers, samples: values.fullSamples, seconds: median(seconds), peakRssBytes };
+    const row = ['dladmm, full batch', found.seconds.toFixed(2), gigabytes(peakRssBytes)];
+    return measured(threads, found, table(['training', 'an iteration, s', 'from the store'], [row]));
+  }
   const store = await storeIn(folder, values.layers, samples);
   const epochs: Record<string, Awaited<ReturnType<typeof compared>>> = {};
   for (const solver of ['minibatch-admm', 'adam'] as const) {
@@ -99,9 +110,6 @@ await program(OPTIONS, async (values) => {
     epochs[solver] = await compared(store, { samples, memory: values.memoryMb * 1e6, options }, rounds, asked);
     say(`${solver}: ${JSON.stringify(epochs[solver])}`);
   }
-  const fullStore = await storeIn(folder, values.fullLayers, values.fullSamples);
-  const options = { layers: values.fullLayers, solver: 'dladmm', threads, iterations } as const;
-  const request = { samples: values.fullSamples, memory: values.fullMemoryMb * 1e6, options };
   let grouped = true;
   const full = await compared(fullStore, request, rounds, (request) =>
     withMemory(values.fullGroupMb * 1e6, (group) => asked(request, group)).catch((error) => {

@@ -64,6 +64,7 @@ class Layered : public Sweeps<Layered, StateHandle<Layered, LayeredState, Layere
     if (options.Has("file")) {
       setup.file =
           static_cast<int>(std::min<std::size_t>(member_size(options, "file"), std::numeric_limits<int>::max()));
+      setup.held_bytes = static_cast<double>(member_size(options, "heldBytes"));
     }
     setup.share = share_from(options, setup.samples);
     const std::size_t layers = setup.network.layers();

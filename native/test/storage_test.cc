@@ -14,6 +14,7 @@
 #include "core/storage/tensor_file.hpp"
 #include "test/check.hpp"
 #include "test/numbers.hpp"
+#include "test/scratch.hpp"
 #include "test/threads_as_ranks.hpp"
 
 namespace {
@@ -25,36 +26,6 @@ const std::atomic<bool> kGo{false};
 const std::atomic<bool> kStop{true};
 
 std::uint64_t hash_of(const std::string& text) { return hash64(std::as_bytes(std::span(text))); }
-
-// A file of its own that is gone when the test is.
-class Scratch {
- public:
-  Scratch() {
-    std::string name =
-        std::string(std::getenv("TMPDIR") == nullptr ? "/tmp" : std::getenv("TMPDIR")) + "/dladmm-XXXXXX";
-    file_ = mkstemp(name.data());
-    unlink(name.c_str());
-  }
-  ~Scratch() { close(file_); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-
-  [[nodiscard]] int file() const { return file_; }
-  [[nodiscard]] std::vector<char> bytes() const {
-    struct stat info {};
-    fstat(file_, &info);
-    std::vector<char> out(static_cast<std::size_t>(info.st_size));
-    static_cast<void>(!pread(file_, out.data(), out.size(), 0));
-    return out;
-  }
-  void replace(const std::vector<char>& bytes) const {
-    static_cast<void>(!ftruncate(file_, static_cast<off_t>(bytes.size())));
-    static_cast<void>(!pwrite(file_, bytes.data(), bytes.size(), 0));
-  }
-
- private:
-  int file_ = -1;
-};
 
 struct State {
   std::vector<float> floats = {1, 2, 3, 4, 5};

@@ -33,8 +33,9 @@ export interface NativeLayeredOptions extends NativeConstraintsOptions {
   readonly multiplier: 'residual' | 'output';
   readonly stepsW: readonly NativeStepKind[];
   readonly stepsA: readonly NativeStepKind[];
-  /** The descriptor of an open file where all that has a row a sample lies in place of memory. */
+  /** The descriptor of an open file where all that has a row a sample lies in place of memory, and how many bytes of it lie in memory yet. */
   readonly file?: number;
+  readonly heldBytes?: number;
   readonly share?: { readonly first: number; readonly samples: number };
 }
 

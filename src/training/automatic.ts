@@ -337,7 +337,7 @@ function withoutPlaces(options: Readonly<Record<string, unknown>>): object {
 
 /** What can be said of options before any sample is seen; the plan is that of the solver, where that is to be chosen of one of those. */
 export function checkedPlan(options: object): Plan<never> {
-  checkFront(options, given(options, 'layers'));
+  checkFront(options, given(options, 'layers'), given(options, 'distributed'));
   if (isAutomatic(options)) checkOptionKeys(options, [...Object.keys(FRONT), ...AUTO_KEYS], 'fit');
   const { classes, ...rest } = options as Readonly<Record<string, unknown>>;
   const { metric } = (rest.earlyStopping ?? {}) as EarlyStopping;

@@ -98,8 +98,10 @@ export interface Ready {
 export type Open = Ready & { [DISPOSE](): void };
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
-export function checkFront(options: FrontOptions, layers: unknown): void {
-  const { hidden } = completed(FRONT, options, '', NOTHING);
+export function checkFront(options: FrontOptions, layers: unknown, distributed?: unknown): void {
+  const { hidden, memory } = completed(FRONT, options, '', NOTHING);
+  if (memory !== undefined && distributed)
+    throw expected('none with memory (a store is read by one process),', 'distributed', distributed);
   if (hidden !== undefined && layers !== undefined)
     throw expected('one of hidden and layers, which say the same,', 'hidden', hidden);
 }

@@ -9,6 +9,7 @@ import { expected } from '../core/errors.js';
 import { openSamples, storeOf } from '../formats/sample-file.js';
 import type { Loss } from '../network/network.js';
 import { pick } from '../network/schema.js';
+import { areSamples } from '../samples/arriving.js';
 import { taskOf } from '../samples/targets.js';
 import { type Given, type Open, readyOf } from './front.js';
 import type { Rows } from './options.js';
@@ -18,22 +19,32 @@ import type { TrainingData } from './result.js';
 /** What is given to a training without a name of a solver, and bears on where its samples lie. */
 interface Beside {
   readonly checkpoint?: unknown;
-  readonly distributed?: boolean;
+  readonly classWeights?: unknown;
+  readonly trainMetrics?: unknown;
   readonly loss?: Loss;
 }
+
+/** With what it can be told before a row is read that it does not go. */
+const ODD = ['checkpoint', 'classWeights', 'trainMetrics'] as const;
 
 /**
  * As `readyOf`, but rows for which `memory` says how much they may take, and which are in no store, are packed into one first, in the system's
  * folder for such files. It has no name once it is open, where the system allows that, and ends with the training.
  *
- * @throws DlAdmmError as `readyOf` and `packSamples`, and ERR_DLADMM_ARGUMENT with a checkpoint, as who goes on from that has to give the store again
+ * @throws DlAdmmError as `readyOf` and `packSamples`, and ERR_DLADMM_ARGUMENT with a checkpoint, as who goes on from that has to give the store again,
+ *   and with what no store takes
  */
 export async function readyWithin(data: Rows | TrainingData, given: Given & Beside): Promise<Open> {
   if (given.memory === undefined || (await isStored(data))) return readyOf(data, given);
-  const odd = (['checkpoint', 'distributed'] as const).find((key) => given[key]);
+  const odd = ODD.find((key) => given[key]);
   if (odd) {
     const what = 'none with memory for rows that are in no store (packSamples writes one),';
     throw expected(what, odd, given[odd]);
+  }
+  for (const key of ['validation', 'test'] as const) {
+    const set = given[key];
+    if (set !== undefined && !areSamples(set) && !(await isStored(set)))
+      throw expected('with memory a store, or { x, labels } or { x, y },', key, set);
   }
   const { loss } = given;
   const path = join(tmpdir(), `dladmm-${randomBytes(8).toString('hex')}.samples`);

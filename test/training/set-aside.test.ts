@@ -71,17 +71,23 @@ describe('rows that memory is said for', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test('are refused with a checkpoint, whose training is given the same store again, before any is read', async () => {
+  test.each([
+    ['a checkpoint, whose training is given the same store again', { checkpoint: { path: 'a.checkpoint', every: 1 } }],
+    ['what needs all samples in memory', { classWeights: 'balanced' }],
+    ['what needs all samples in memory', { trainMetrics: true }],
+    ['rows to validate on, which are encoded as the others are', { validation: records.slice(0, 9) }],
+    ['rows to test on', { test: records.slice(0, 9) }],
+    ['other processes', { distributed: true }],
+  ])('are refused with %s, before any is read', async (_, beside) => {
     let asked = 0;
     const rows = async function* () {
       asked += 1;
       yield* records;
     };
-    const checkpoint = { path: join(own, 'a.checkpoint'), every: 1 };
     await expectFailure(
-      () => fit(rows(), { ...options, checkpoint, memory: '4GB' }),
+      () => fit(rows(), { ...options, ...beside, memory: '4GB' } as never),
       'ERR_DLADMM_ARGUMENT',
-      /none with memory .*packSamples/,
+      new RegExp(`with memory.*${Object.keys(beside)[0]}`, 's'),
     );
     expect(asked).toBe(0);
   });

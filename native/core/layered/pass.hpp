@@ -9,10 +9,11 @@
 
 namespace dladmm {
 
-// `reads` names the P_l and a_l that the pass looks at. `claims` names the slots that it writes, and the width of what
-// it writes: a step that waits in such a slot is taken before it is overwritten.
+// `reads` names the P_l, a_l and z_l that the pass looks at, `writes` what it changes itself. `claims` names the slots
+// that it writes, and the width of what it writes: a step that waits in such a slot is taken before it is overwritten.
 template <typename T>
 typename LayeredState<T>::Due LayeredState<T>::find_due(std::initializer_list<Quantity> reads,
+                                                        std::initializer_list<MatrixView<T>> writes,
                                                         std::initializer_list<Claim> claims) {
   Due due;
   const auto take_step_of = [&](Quantity of) {
@@ -50,29 +51,81 @@ typename LayeredState<T>::Due LayeredState<T>::find_due(std::initializer_list<Qu
   if (due.input_step) due.reads.push_back(x_.view());
   if (due.input_step) layer(1).forward.set(team_, blas::Op::transpose, T(-1), input_step_.view());
   for (const std::size_t l : due.products) layer(l).forward.set(team_, blas::Op::transpose, T(1), layer(l).W.view());
+  if (!file_.empty()) find_uses(due, writes);
   return due;
+}
+
+template <typename T>
+void LayeredState<T>::find_uses(Due& due, std::initializer_list<MatrixView<T>> writes) {
+  const auto use_of = [&](MatrixView<const T> m) -> Use& {
+    const auto is_same = [&](const Use& use) { return use.data == m.data; };
+    const auto known = std::find_if(due.uses.begin(), due.uses.end(), is_same);
+    if (known != due.uses.end()) return *known;
+    return due.uses.emplace_back(Use{const_cast<T*>(m.data), m.columns, 0, 0});
+  };
+  const auto read = [&](MatrixView<const T> m) { use_of(m).read = m.columns; };
+  const auto write = [&](MatrixView<const T> m) { use_of(m).written = m.columns; };
+  for (const MatrixView<const T>& m : due.reads) read(m);
+  for (const MatrixView<T>& m : writes) {
+    if (m.data == nullptr) continue;
+    read(m);
+    write(m);
+  }
+  if (due.input_step) write(layer(1).P.view());
+  for (std::size_t s = 0; s < slots_.size(); ++s) {
+    const Slot& slot = slots_[s];
+    const std::size_t waiting = due.slots[s] ? slot.width : 0;
+    if (waiting + due.claims[s] != 0) due.uses.push_back({slot.storage.data(), widest_, waiting, due.claims[s]});
+    if (!due.slots[s]) continue;
+    const MatrixView<const T> variable = memory_of(slot.of);
+    read(variable);
+    write(variable);
+    if (slot.measure) read(layer(slot.of.layer).z.view());
+  }
+  for (const std::size_t l : due.products) {
+    read(input_of(l));
+    Use& product = use_of(layer(l).P.view());
+    product.read = 0;
+    product.written = product.pitch;
+  }
 }
 
 // Some rows of a piece that the pass will come to.
 template <typename T>
 void LayeredState<T>::fetch(const Due& due, Rows rows, Ahead& ahead) const {
-  for (const MatrixView<const T>& read : due.reads) ahead.add(read.rows_from(rows.first, rows.count));
+  for (const MatrixView<const T>& read : due.reads) ahead.add(rows_of(read, rows));
   for (std::size_t s = 0; s < slots_.size(); ++s) {
     if (due.slots[s]) ahead.add(slot_rows(s, rows, slots_[s].width));
   }
 }
 
-// Where rows lie on a disk: those of a piece that the pass will come to, as far as it reads or overwrites them.
+// Where rows lie on a disk: those of a piece that the pass will come to.
 template <typename T>
 void LayeredState<T>::expect(const Due& due, std::size_t piece) const {
   if (file_.empty() || piece >= cut_.pieces.count) return;
   const Rows rows = cut_.pieces[piece];
-  const auto soon = [&](MatrixView<const T> m) { file_.expect(m.data, m.rows * m.columns * sizeof(T)); };
-  for (const MatrixView<const T>& read : due.reads) soon(read.rows_from(rows));
-  for (std::size_t s = 0; s < slots_.size(); ++s) {
-    if (due.slots[s]) soon(slot_rows(s, rows, slots_[s].width));
-    if (due.claims[s] > 0) soon(slot_rows(s, rows, due.claims[s]));
+  for (const Use& use : due.uses) {
+    file_.expect(use.data + rows.first * use.pitch, rows.count * use.read * sizeof(T));
   }
+}
+
+// work() on a piece; where rows lie on a disk, those of the piece are in memory meanwhile.
+template <typename T>
+template <typename Work>
+void LayeredState<T>::with_rows(const Due& due, std::size_t piece, unsigned member, Work&& work) {
+  if (file_.empty()) return work();
+  const Rows rows = cut_.pieces[piece];
+  std::array<RowWindow::Use, RowWindow::kMostUses> uses;
+  const std::size_t count = std::min(due.uses.size(), uses.size());
+  std::transform(due.uses.begin(), due.uses.begin() + static_cast<std::ptrdiff_t>(count), uses.begin(),
+                 [&](const Use& use) {
+                   return RowWindow::Use{reinterpret_cast<std::byte*>(use.data + rows.first * use.pitch),
+                                         rows.count * use.read * sizeof(T), rows.count * use.written * sizeof(T)};
+                 });
+  const RowWindow::Open open(windows_[member], file_, std::span(uses).first(count));
+  work();
+  open.keep();
+  file_.release(rows);
 }
 
 // What was due is of the present now.
@@ -127,7 +180,7 @@ void LayeredState<T>::work_on_piece(const Due& due, std::size_t index, std::size
     const std::size_t end = block.first + block.count;
     const std::size_t next = index + team_.size();
     Rows later{end, std::min(at_once, piece.first + piece.count - end)};
-    if (later.count == 0 && next < cut_.pieces.count) {
+    if (later.count == 0 && next < cut_.pieces.count && file_.empty()) {
       later = {cut_.pieces[next].first, std::min(at_once, cut_.pieces[next].count)};
     }
     if (later.count != 0) fetch(due, later, ahead);
@@ -151,18 +204,20 @@ void LayeredState<T>::work_on_piece(const Due& due, std::size_t index, std::size
 // ahead) then sees the whole block, `at_once` rows or what is left of a piece. `flops` of the products, a sample.
 template <typename T>
 template <typename Elementwise, typename Products>
-void LayeredState<T>::pass(std::initializer_list<Quantity> reads, std::initializer_list<Claim> claims,
-                           std::size_t at_once, double flops, Elementwise&& elementwise, Products&& products) {
-  const Due due = find_due(reads, claims);
+void LayeredState<T>::pass(std::initializer_list<Quantity> reads, std::initializer_list<MatrixView<T>> writes,
+                           std::initializer_list<Claim> claims, std::size_t at_once, double flops,
+                           Elementwise&& elementwise, Products&& products) {
+  const Due due = find_due(reads, writes, claims);
   const Order order = next_order(cut_.pieces.count);
   team_.run(cut_.pieces.count, flops_of(due, flops), [&](std::size_t i, unsigned member) {
     const std::size_t index = order[i];
     Partial& partial = sums_.begin(index);
     expect(due, order[i + 2 * team_.size()]);
-    work_on_piece(
-        due, index, at_once, partial, [&](Rows block, Rows rows) { elementwise(member, block, rows, partial); },
-        [&](Rows block, Ahead& ahead) { products(member, block, partial, ahead); });
-    file_.release(cut_.pieces[index]);
+    with_rows(due, index, member, [&] {
+      work_on_piece(
+          due, index, at_once, partial, [&](Rows block, Rows rows) { elementwise(member, block, rows, partial); },
+          [&](Rows block, Ahead& ahead) { products(member, block, partial, ahead); });
+    });
   });
   note_done(due);
 }
@@ -170,9 +225,10 @@ void LayeredState<T>::pass(std::initializer_list<Quantity> reads, std::initializ
 // The same without products: elementwise(member, rows, partial).
 template <typename T>
 template <typename Elementwise>
-void LayeredState<T>::pass(std::initializer_list<Quantity> reads, Elementwise&& elementwise) {
+void LayeredState<T>::pass(std::initializer_list<Quantity> reads, std::initializer_list<MatrixView<T>> writes,
+                           Elementwise&& elementwise) {
   pass(
-      reads, {}, at_once(), 0,
+      reads, writes, {}, at_once(), 0,
       [&](unsigned member, Rows, Rows rows, Partial& partial) { elementwise(member, rows, partial); },
       [](unsigned, Rows, Partial&, Ahead&) {});
 }
@@ -184,7 +240,7 @@ template <typename T>
 template <typename WriteRight>
 void LayeredState<T>::summing_pass(std::initializer_list<Quantity> reads, std::size_t l, std::size_t n, bool gram,
                                    WriteRight&& write_right) {
-  const Due due = find_due(reads, {});
+  const Due due = find_due(reads, {}, {});
   const MatrixView<T> in = input_of(l);
   const double flops = 2 * static_cast<double>(n) * static_cast<double>(in.columns) +
                        (gram ? static_cast<double>(in.columns) * static_cast<double>(in.columns) : 0);
@@ -207,23 +263,24 @@ void LayeredState<T>::summing_pass(std::initializer_list<Quantity> reads, std::s
         const Rows piece = cut_.pieces[index];
         const MatrixView<T> right = room(member, piece.count, n);  // piece x n
         expect(due, index + 2);
-        make_right(piece, index, right);
-        // The next piece is this thread's too, most often.
-        Ahead ahead;
-        if (index + 1 < cut_.pieces.count) {
-          const Rows next = cut_.pieces[index + 1];
-          fetch(due, {next.first, next.count / 2}, ahead);
-        }
-        if (n != 0) sums_.add_product(segment, right, rows_of(in, piece), first, ahead);
-        if (gram) sums_.add_gram(segment, rows_of(in, piece), first);
-        file_.release(piece);
+        with_rows(due, index, member, [&] {
+          make_right(piece, index, right);
+          // The next piece is this thread's too, most often.
+          Ahead ahead;
+          if (index + 1 < cut_.pieces.count && file_.empty()) {
+            const Rows next = cut_.pieces[index + 1];
+            fetch(due, {next.first, next.count / 2}, ahead);
+          }
+          if (n != 0) sums_.add_product(segment, right, rows_of(in, piece), first, ahead);
+          if (gram) sums_.add_gram(segment, rows_of(in, piece), first);
+        });
       });
     });
   } else {
     const MatrixView<T> right(right_.data(), setup_.samples, n);  // samples x n
-    team_.run(cut_.pieces.count, flops_of(due, 0), [&](std::size_t index, unsigned) {
+    team_.run(cut_.pieces.count, flops_of(due, 0), [&](std::size_t index, unsigned member) {
       const Rows piece = cut_.pieces[index];
-      make_right(piece, index, rows_of(right, piece));
+      with_rows(due, index, member, [&] { make_right(piece, index, rows_of(right, piece)); });
     });
     const Pieces tiles = pieces_of(n, kTile);
     const std::size_t tasks = tiles.count + (gram ? 1 : 0);

@@ -149,8 +149,14 @@ void LayeredState<T>::declare(StoragePlan& plan) {
                                          .product = largest,
                                          .gram = std::max(rooms.gram, setup_.gram ? inputs * inputs : 0)};
   plan.made(sums_, cut_, sums);
-  // Of rows on a disk: the pieces at work, and those that come next.
-  const double pieces = 4.0 * team_.size() / static_cast<double>(std::max<std::size_t>(cut_.pieces.count, 1));
+  if (setup_.file) {
+    const std::size_t room = RowWindow::kMostUses * cut_.pieces.largest() * std::max(widest_, inputs) * sizeof(T);
+    plan.other(setup_.held_bytes + static_cast<double>(room) * team_.size(), [this, room] {
+      for (unsigned i = 0; i < team_.size(); ++i) windows_.emplace_back(room);
+    });
+  }
+  // Of rows on a disk that are looked at where they are mapped: those of the pieces at work.
+  const double pieces = 1.0 * team_.size() / static_cast<double>(std::max<std::size_t>(cut_.pieces.count, 1));
   plan.other(std::min(pieces, 1.0) * plan.disk_bytes(), [this] {
     for (Layer& it : layers_) {
       std::fill(it.W.flat().begin(), it.W.flat().end(), T(0));
@@ -167,9 +173,10 @@ void LayeredState<T>::start(const Start& start) {
   const std::size_t outputs = setup_.network.widths.back();
   x_version_.advance();
   const auto fill_at_random = [&](std::uint64_t stream, MatrixView<T> m) {
-    pass({}, [&](unsigned, Rows rows, Partial&) {
-      for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
-        fill_normals<T>(start.seed, stream, setup_.share.first + i, {m.row(i), m.columns});
+    pass({}, {m}, [&](unsigned, Rows rows, Partial&) {
+      const MatrixView<T> own = rows_of(m, rows);
+      for (std::size_t i = 0; i < rows.count; ++i) {
+        fill_normals<T>(start.seed, stream, setup_.share.first + rows.first + i, {own.row(i), m.columns});
       }
     });
   };
@@ -180,7 +187,7 @@ void LayeredState<T>::start(const Start& start) {
       fill_at_random(2 * l, it.z.view());
       if (!is_output(l)) fill_at_random(2 * l + 1, it.a.view());
     } else {
-      pass({product(l)}, [&](unsigned, Rows rows, Partial&) {
+      pass({product(l)}, {it.z.view(), it.a.view()}, [&](unsigned, Rows rows, Partial&) {
         const auto z = rows_of(it.z.view(), rows);
         elementwise::add_bias<T>(rows_of(it.P.view(), rows), it.b, z);
         if (!is_output(l)) elementwise::activate<T>(function(), z, rows_of(it.a.view(), rows));
@@ -190,7 +197,7 @@ void LayeredState<T>::start(const Start& start) {
     if (!is_output(l)) overwrote_a(l);
   }
   const MatrixView<T> z = layer(depth()).z.view();
-  pass({}, [&](unsigned member, Rows rows, Partial&) {
+  pass({}, {}, [&](unsigned member, Rows rows, Partial&) {
     const OutputWork work(spaces_[member].work, outputs);
     for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
       if (start.output == OutputStart::signed_labels) {
@@ -213,7 +220,7 @@ template <typename T>
 const Matrix<T>& LayeredState<T>::gram() {
   if (gram_made_ == Stamp(x_version_)) return gram_;
   const std::size_t n = gram_.rows();
-  summing_pass({}, 1, 0, true, [&](Rows rows, Partial& partial, MatrixView<T>) {
+  summing_pass({activation(0)}, 1, 0, true, [&](Rows rows, Partial& partial, MatrixView<T>) {
     elementwise::add_columns<T>(rows_of(x_.view(), rows), std::span(partial.columns[0]).first(n));
   });
   sums_.columns(0, input_sums_, 1, 0);
@@ -245,7 +252,8 @@ void LayeredState<T>::refresh() {
 template <typename T>
 MatrixView<T> LayeredState<T>::slot_rows(std::size_t slot, Rows rows, std::size_t width) const {
   const std::size_t first = cut_.pieces.around(rows.first).first;
-  return {slots_[slot].storage.data() + first * widest_ + (rows.first - first) * width, rows.count, width};
+  return found(
+      MatrixView<T>(slots_[slot].storage.data() + first * widest_ + (rows.first - first) * width, rows.count, width));
 }
 
 template <typename T>
@@ -287,7 +295,7 @@ void LayeredState<T>::set_differences(std::size_t l) {
 template <typename T>
 void LayeredState<T>::find_residual(std::size_t l) {
   Layer& it = layer(l);
-  pass({product(l), pre_activation(l)}, [&](unsigned, Rows rows, Partial& partial) {
+  pass({product(l), pre_activation(l)}, {}, [&](unsigned, Rows rows, Partial& partial) {
     partial.scalars[kResidual] += kernels::residual<T>(rows_of(it.P.view(), rows), it.b, rows_of(it.z.view(), rows),
                                                        std::span(partial.columns[0]).first(it.b.size()));
   });
@@ -298,7 +306,7 @@ void LayeredState<T>::find_residual(std::size_t l) {
 template <typename T>
 const std::vector<double>& LayeredState<T>::dual_sums() {
   if (dual_sums_made_ == Stamp(u_version_)) return dual_sums_;
-  pass({}, [&](unsigned, Rows rows, Partial& partial) {
+  pass({}, {}, [&](unsigned, Rows rows, Partial& partial) {
     elementwise::add_columns<T>(rows_of(u_.view(), rows), std::span(partial.columns[0]).first(dual_sums_.size()));
   });
   sums_.columns(0, dual_sums_, 1, 0);
@@ -391,7 +399,7 @@ void LayeredState<T>::measure(const Penalties& p, Measures& measures) {
     if (is_output(l)) continue;
     if (!it.residual.valid(residual_stamp(l))) find_residual(l);
     if (!it.activation.valid(activation_stamp(l))) {
-      pass({activation(l), pre_activation(l)}, [&](unsigned, Rows rows, Partial& partial) {
+      pass({activation(l), pre_activation(l)}, {}, [&](unsigned, Rows rows, Partial& partial) {
         partial.scalars[kActivation] +=
             elementwise::activation_miss<T>(function(), rows_of(it.a.view(), rows), rows_of(it.z.view(), rows));
       });
@@ -472,7 +480,7 @@ ForwardLoss LayeredState<T>::evaluate_training() {
     return MatrixView<T>(spaces_[member].second.flat().data(), piece.count, n);
   };
   pass(
-      {product(1)}, {}, cut_.pieces.largest(), flops,
+      {product(1)}, {}, {}, cut_.pieces.largest(), flops,
       [&](unsigned member, Rows piece, Rows rows, Partial&) {
         elementwise::add_bias_and_activate<T>(f, rows_of(layer(1).P.view(), rows), layer(1).b,
                                               hidden(member, piece).rows_from(rows.first - piece.first, rows.count));

@@ -25,6 +25,7 @@
 #include "core/linalg/gram_solver.hpp"
 #include "core/linalg/matrix.hpp"
 #include "core/linalg/row_product.hpp"
+#include "core/linalg/row_window.hpp"
 #include "core/linalg/section.hpp"
 #include "core/linalg/sums.hpp"
 #include "core/runtime/ranks.hpp"
@@ -52,8 +53,9 @@ struct LayeredSetup {
   // Make room for proximal steps of W.
   bool proximal = false;
   bool spectral = false;  // of singular values too
-  // An open file where all that has a row a sample lies, in place of memory.
+  // An open file where all that has a row a sample lies, in place of memory, but for so many bytes of it.
   std::optional<int> file;
+  double held_bytes = 0;
   Share share;
 
   // Of all ranks together.
@@ -173,6 +175,11 @@ class LayeredState : public SampleState<LayeredState<T>, T, LayeredSetup> {
     std::size_t slot;
     std::size_t width;
   };
+  // Numbers a row that are read, and that are written, of what has `pitch` numbers a row.
+  struct Use {
+    T* data;
+    std::size_t pitch, read, written;
+  };
   // What a pass does before its own work.
   struct Due {
     std::array<bool, 2> slots{};
@@ -181,6 +188,7 @@ class LayeredState : public SampleState<LayeredState<T>, T, LayeredSetup> {
     bool whole_piece = false;  // steps are taken for the whole piece at once, not a few rows at a time
     std::vector<std::size_t> products;
     std::vector<MatrixView<const T>> reads;  // all that the pass reads, to be fetched ahead
+    std::vector<Use> uses;                   // where rows lie on a disk: all that it reads or writes
   };
   using Partial = typename PieceSums<T>::Partial;
   // From the first of so many to the last, or back.
@@ -235,8 +243,15 @@ class LayeredState : public SampleState<LayeredState<T>, T, LayeredSetup> {
   [[nodiscard]] MatrixView<T> room(unsigned member, std::size_t rows, std::size_t n) const {
     return {spaces_[member].first.flat().data(), rows, n};
   }
-  [[nodiscard]] static MatrixView<T> rows_of(MatrixView<T> m, Rows rows) {
-    return m.data == nullptr ? m : m.rows_from(rows.first, rows.count);
+  // Rows of samples are found where the thread that works on them has them.
+  template <typename U>
+  [[nodiscard]] MatrixView<U> rows_of(MatrixView<U> m, Rows rows) const {
+    return m.data == nullptr ? m : found(m.rows_from(rows.first, rows.count));
+  }
+  template <typename U>
+  [[nodiscard]] MatrixView<U> found(MatrixView<U> m) const {
+    if (!file_.empty()) m.data = RowWindow::find(m.data);
+    return m;
   }
   [[nodiscard]] auto targets_of(Rows rows) const {
     return [goals = targets(), rows](std::size_t i, std::span<double> scratch) {
@@ -290,17 +305,23 @@ class LayeredState : public SampleState<LayeredState<T>, T, LayeredSetup> {
   // --- passes over the samples (pass.hpp) ---
 
   template <typename Elementwise, typename Products>
-  void pass(std::initializer_list<Quantity> reads, std::initializer_list<Claim> claims, std::size_t at_once,
-            double flops, Elementwise&& elementwise, Products&& products);
+  void pass(std::initializer_list<Quantity> reads, std::initializer_list<MatrixView<T>> writes,
+            std::initializer_list<Claim> claims, std::size_t at_once, double flops, Elementwise&& elementwise,
+            Products&& products);
   template <typename Elementwise>
-  void pass(std::initializer_list<Quantity> reads, Elementwise&& elementwise);
+  void pass(std::initializer_list<Quantity> reads, std::initializer_list<MatrixView<T>> writes,
+            Elementwise&& elementwise);
   template <typename WriteRight>
   void summing_pass(std::initializer_list<Quantity> reads, std::size_t l, std::size_t n, bool gram,
                     WriteRight&& write_right);
-  [[nodiscard]] Due find_due(std::initializer_list<Quantity> reads, std::initializer_list<Claim> claims);
+  [[nodiscard]] Due find_due(std::initializer_list<Quantity> reads, std::initializer_list<MatrixView<T>> writes,
+                             std::initializer_list<Claim> claims);
+  void find_uses(Due& due, std::initializer_list<MatrixView<T>> writes);
   void note_done(const Due& due);
   void fetch(const Due& due, Rows rows, Ahead& ahead) const;
   void expect(const Due& due, std::size_t piece) const;
+  template <typename Work>
+  void with_rows(const Due& due, std::size_t piece, unsigned member, Work&& work);
   // Where rows lie on a disk every other pass goes back: the rows that were used last are in memory still.
   [[nodiscard]] Order next_order(std::size_t count) {
     goes_back_ = !goes_back_ && !file_.empty();
@@ -321,7 +342,7 @@ class LayeredState : public SampleState<LayeredState<T>, T, LayeredSetup> {
   [[nodiscard]] double flops_of(const Due& due, double flops) const;
   void take_step(std::size_t slot, Rows rows, Partial& partial);
   void bring(Quantity of) {
-    if (held(of) != present(of)) pass({of}, [](unsigned, Rows, Partial&) {});
+    if (held(of) != present(of)) pass({of}, {}, [](unsigned, Rows, Partial&) {});
   }
   void bring_activations();
   [[nodiscard]] std::size_t free_slot();
@@ -385,7 +406,8 @@ class LayeredState : public SampleState<LayeredState<T>, T, LayeredSetup> {
   std::vector<double> dual_sums_;  // Σ over samples of u
   Stamp dual_sums_made_;
   std::array<Slot, 2> slots_;
-  FiniteCopy<T> finite_;  // W and b as the last sweep began
+  std::vector<RowWindow> windows_;  // one a member, where rows lie on a disk
+  FiniteCopy<T> finite_;            // W and b as the last sweep began
   SectionList sections_, kept_sections_;
 
   // S = G + λW of the W update at hand, or of the W_1 update that comes next.

@@ -156,7 +156,7 @@ typename LayeredState<T>::Image LayeredState<T>::image_of(std::size_t l, MatrixV
   RowProduct<T>& times_s = layer(l).forward;
   times_s.set(team_, blas::Op::transpose, T(1), s);
   pass(
-      {activation(l - 1)}, {{slot, n}}, at_once(), 2 * static_cast<double>(n * s.columns),
+      {activation(l - 1)}, {}, {{slot, n}}, at_once(), 2 * static_cast<double>(n * s.columns),
       [](unsigned, Rows, Rows, Partial&) {},
       [&](unsigned, Rows rows, Partial& partial, Ahead& ahead) {
         const MatrixView<T> image = slot_rows(slot, rows, n);

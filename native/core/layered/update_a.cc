@@ -30,7 +30,7 @@ bool LayeredState<T>::know_hidden_z(std::size_t l) {
 
 template <typename T>
 bool LayeredState<T>::update_hidden_z(std::size_t l, const Penalties& p) {
-  pass({product(l), activation(l), pre_activation(l)},
+  pass({product(l), activation(l), pre_activation(l)}, {layer(l).z.view()},
        [&](unsigned, Rows rows, Partial& partial) { renew_hidden_z(l, p, rows, partial); });
   return know_hidden_z(l);
 }
@@ -57,7 +57,8 @@ bool LayeredState<T>::update_a(std::size_t l, const Penalties& p, bool with_z, b
   next.forward.set(team_, blas::Op::transpose, T(1), next.W.view());
   pass(
       {activation(l), pre_activation(l), product(l + 1), pre_activation(l + 1), with_z ? product(l) : product(l + 1)},
-      {{gradient_slot, n}, {image_slot, m}}, at_once(), 4 * static_cast<double>(n * m),
+      {with_z ? it.z.view() : MatrixView<T>()}, {{gradient_slot, n}, {image_slot, m}}, at_once(),
+      4 * static_cast<double>(n * m),
       [&](unsigned member, Rows block, Rows rows, Partial& partial) {
         if (with_z) renew_hidden_z(l, p, rows, partial);
         kernels::activation_pull<T>(function(), rows_of(it.a.view(), rows), rows_of(it.z.view(), rows),

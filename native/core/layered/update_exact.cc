@@ -70,11 +70,12 @@ bool LayeredState<T>::solve_W_by_features(std::size_t l, const Penalties& p, Upd
   if (multiplied) dual_sums();
 
   // One pass gives Tᵀ a, aᵀ a, and the sums of a and of z.
-  summing_pass({activation(l - 1)}, l, m, !kept, [&](Rows rows, Partial& partial, MatrixView<T> right) {
-    write_target(l, !setup_.joint_bias, p, rows, right);
-    if (!kept) elementwise::add_columns<T>(rows_of(in, rows), std::span(partial.columns[0]).first(n));
-    elementwise::add_columns<T>(rows_of(it.z.view(), rows), std::span(partial.columns[1]).first(m));
-  });
+  summing_pass({activation(l - 1), pre_activation(l)}, l, m, !kept,
+               [&](Rows rows, Partial& partial, MatrixView<T> right) {
+                 write_target(l, !setup_.joint_bias, p, rows, right);
+                 if (!kept) elementwise::add_columns<T>(rows_of(in, rows), std::span(partial.columns[0]).first(n));
+                 elementwise::add_columns<T>(rows_of(it.z.view(), rows), std::span(partial.columns[1]).first(m));
+               });
   const Clock clock;
   const std::span<double> sums = std::span(sums_of_input_).first(n);
   if (kept) {
@@ -202,7 +203,8 @@ bool LayeredState<T>::solve_W_by_samples(std::size_t l, const Penalties& p, Upda
   const Clock clock;
   if (!solver_.prepare(team_, Inversion::cholesky, setup_.samples, GramSolver<T>::kRounding, fill)) return false;
   const MatrixView<T> target(right_.data(), setup_.samples, m);
-  pass({}, [&](unsigned, Rows rows, Partial&) { write_target(l, !setup_.joint_bias, p, rows, rows_of(target, rows)); });
+  pass({}, {},
+       [&](unsigned, Rows rows, Partial&) { write_target(l, !setup_.joint_bias, p, rows, rows_of(target, rows)); });
   solver_.apply_to_columns(team_, target);
   record.factor_seconds = clock.seconds();
   record.ridge = solver_.ridge();
@@ -239,7 +241,7 @@ bool LayeredState<T>::update_a_exactly(std::size_t l, const Penalties& p, Update
   record.ridge = solver_.ridge();
 
   pass(
-      {}, {}, cut_.pieces.largest(),
+      {pre_activation(l), pre_activation(l + 1)}, {it.a.view(), next.P.view()}, {}, cut_.pieces.largest(),
       4 * static_cast<double>(n * m) + 2 * std::pow(static_cast<double>(by_outputs ? m : n), 2),
       [&](unsigned member, Rows piece, Rows rows, Partial&) {
         write_target(l + 1, true, p, rows,

@@ -12,7 +12,7 @@ template <typename T>
 bool LayeredState<T>::update_output_z(const Penalties& p, UpdateRecord& record) {
   Layer& it = layer(depth());
   const std::size_t n = it.b.size();
-  pass({product(depth())}, [&](unsigned member, Rows rows, Partial& partial) {
+  pass({product(depth()), pre_activation(depth())}, {it.z.view()}, [&](unsigned member, Rows rows, Partial& partial) {
     const auto found =
         solve_output_rows<T>(setup_.network.loss, output_rows(rows), targets_of(rows), p.rho,
                              OutputWork(spaces_[member].work, n), std::span(partial.columns[0]).first(n));
@@ -34,10 +34,11 @@ bool LayeredState<T>::update_output_z_fista(const Penalties& p, UpdateRecord& re
   const std::size_t n = layer(depth()).b.size();
   const double rho = p.rho;
   const double s = p.fista.step;
+  const MatrixView<T> z = layer(depth()).z.view();
 
   // One pass: optionally renew x by a step with the given extrapolation, then F at x.
   const auto sweep_samples = [&](bool first, double extrapolation) {
-    pass({product(depth())}, [&](unsigned member, Rows rows, Partial& partial) {
+    pass({product(depth()), pre_activation(depth())}, {z}, [&](unsigned member, Rows rows, Partial& partial) {
       const OutputWork work(spaces_[member].work, n);
       const OutputRows<T> output = output_rows(rows);
       const auto target_of = targets_of(rows);
@@ -96,7 +97,7 @@ template <typename T>
 void LayeredState<T>::output_pass(double dual_step) {
   Layer& it = layer(depth());
   const std::size_t n = it.b.size();
-  pass({product(depth())}, [&](unsigned member, Rows rows, Partial& partial) {
+  pass({product(depth()), pre_activation(depth())}, {u_.view()}, [&](unsigned member, Rows rows, Partial& partial) {
     const auto found =
         measure_output_rows<T>(setup_.network.loss, output_rows(rows), targets_of(rows), setup_.multiplier, dual_step,
                                OutputWork(spaces_[member].work, n), std::span(partial.columns[0]).first(n));

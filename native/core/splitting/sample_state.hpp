@@ -77,8 +77,12 @@ class SampleState {
       if (setup_.file) file_ = RowFile(*setup_.file, made.disk_bytes());
     }
     made.allocate();
+    if constexpr (kMayLieOnDisk) {
+      if (setup_.file) file_.hold(setup_.held_bytes);
+    }
   }
-  // Whether rows of samples may lie in a file: Setup has its descriptor, std::optional<int> file.
+  // Whether rows of samples may lie in a file: Setup has its descriptor, std::optional<int> file, and how many bytes of
+  // them are held in memory yet.
   static constexpr bool kMayLieOnDisk = requires(const Setup& setup) { setup.file; };
   [[nodiscard]] StoragePlan plan() {
     if constexpr (kMayLieOnDisk) return StoragePlan(setup_.file ? &file_ : nullptr);

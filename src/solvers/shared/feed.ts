@@ -205,12 +205,12 @@ export class Feed {
   }
 }
 
-/** Whether so many more bytes are no more than the process may take. */
-export const fits = (bytes: number, { memory }: StoredSet): boolean => process.memoryUsage.rss() + bytes <= memory;
+/** Bytes that the process may take yet. */
+export const roomOf = ({ memory }: StoredSet): number => memory - process.memoryUsage.rss();
 
 /** @throws DlAdmmError ERR_DLADMM_MEMORY where they are, and what `less` says takes less */
 export function checkBound(bytes: number, set: StoredSet, less: string): void {
-  if (fits(bytes, set)) return;
+  if (bytes <= roomOf(set)) return;
   const taken = process.memoryUsage.rss();
   const size = (count: number): string => `${Math.ceil(count / 1e6)} MB`;
   const text = `Training from ${set.blocks.path} takes ${size(taken + bytes)} (${size(taken)} of them are taken already), but memory allows ${size(set.memory)}; ${less}`;

@@ -17,7 +17,7 @@ import {
 import { StoredSet } from '../../samples/stored.js';
 import { finiteRows, inSteps } from '../../tensor/csr.js';
 import { breathe, turn } from '../../tensor/inputs.js';
-import { type Batches, checkBound, Feed, fits } from './feed.js';
+import { type Batches, checkBound, Feed, roomOf } from './feed.js';
 
 /** A class of the addon whose objects are states. */
 export interface NativeClass<N, O> {
@@ -101,6 +101,12 @@ function onDisk<N>(make: () => N, path: string): N {
   }
 }
 
+/** With as many bytes of what goes to the disk in memory yet as there is room for, but for what others take as the training goes on. */
+function onlySpilling<O extends object>(options: O, bytesOf: (of: O) => number, set: StoredSet): O {
+  const room = roomOf(set) - bytesOf(options) - set.memory / 8;
+  return { ...options, heldBytes: Math.max(0, Math.floor(room)) };
+}
+
 /** Samples of a store, window by window or all at once; what `spills` goes to the disk where memory does not allow it. */
 function fedBy(set: StoredSet, network: Network, dtype: Dtype): Omit<Checked<NativeState, never>, 'add'> {
   let feed: Feed | undefined;
@@ -115,8 +121,8 @@ function fedBy(set: StoredSet, network: Network, dtype: Dtype): Omit<Checked<Nat
     },
     async open(State, options, made) {
       const bytesOf = (of: typeof options): number => (State.requiredBytes?.(of) ?? 0) + (feed?.bytes ?? 0);
-      using spill = spilling && !fits(bytesOf(options), set) ? new Spill(set.blocks.path) : undefined;
-      const own = spill ? { ...options, file: spill.descriptor } : options;
+      using spill = spilling && bytesOf(options) > roomOf(set) ? new Spill(set.blocks.path) : undefined;
+      const own = spill ? onlySpilling({ ...options, file: spill.descriptor, heldBytes: 0 }, bytesOf, set) : options;
       checkMemory(bytesOf(own), set.rows, network, dtype);
       checkBound(bytesOf(own), set, whole ? OTHERS : FEWER);
       const native = spill ? onDisk(() => new State(own), set.blocks.path) : new State(own);
