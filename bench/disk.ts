@@ -4,7 +4,7 @@
  *
  * Every training has a process of its own, and the three ways take turns. Stores of random numbers are made in `--folder` where they are
  * not there yet, and stay. Cold full batches run in a control group of so much more memory than they are allowed that nothing of their file
- * can stay: where no such group may be made they are as warm as memory makes them, and say so. With `--storeOnly` there are the full
+ * can stay: where no such group may be made they are as warm as memory makes them, and say so. With `--store-only` there are the full
  * batches alone, and no other way than from the store: of more samples than memory has room for.
  */
 import { spawnSync } from 'node:child_process';
