@@ -96,7 +96,9 @@ export async function wantedOf(
   }
   if (more.length > 0 || asked === 'multi-label') return severalOf(frame, listOf(target), asked);
   const values = await targetValues(frame, listOf(target)[0] as ColumnPlace);
-  const found: ReturnType<typeof inferTask> = asked ? { task: asked, because } : await turn(inferTask(values, called));
+  const found: ReturnType<typeof inferTask> = asked
+    ? { task: asked, because }
+    : await turn(inferTask(values, called, first.kind === 'text' ? first.texts.length : undefined));
   if (found.task === 'classification') return { task: 'classification', because: found.because, values };
   const data = new Float64Array(values.length);
   let bad = -1;
@@ -187,15 +189,17 @@ export function checkNoIdentifier(rows: number, classes: number, name: string): 
  * Whether values are classes or numbers to come close to, and why.
  *
  * @param name how errors call them
+ * @param texts how many different ones there are, where somebody knows
  * @throws DlAdmmError ERR_DLADMM_LABEL for texts of which nearly every one is its own class
  */
 export function inferTask(
   values: readonly Target[] | Float64Array,
   name: string,
+  texts?: number,
 ): { readonly task: 'classification' | 'regression'; readonly because: string; readonly doubt?: string } {
   if (typeof values[0] === 'boolean') return { task: 'classification', because: `${name} holds true and false` };
   if (typeof values[0] === 'string') {
-    checkNoIdentifier(values.length, new Set<unknown>(values).size, name);
+    checkNoIdentifier(values.length, texts ?? new Set<unknown>(values).size, name);
     return { task: 'classification', because: `${name} holds texts` };
   }
   let low = Number.POSITIVE_INFINITY;
