@@ -40,6 +40,18 @@ GramSettings gram_from(const Napi::Object& options) {
   return gram;
 }
 
+OutputMetric output_from(const Napi::Object& options) {
+  const Napi::Env env = options.Env();
+  OutputMetric output;
+  output.used = choice<bool>(options, "metric", {{"input", false}, {"both", true}});
+  output.damping = member_number(options, "outputDamping");
+  output.trust = member_number(options, "trustRegion");
+  for (const double value : {output.damping, output.trust}) {
+    if (!(value > 0) || !std::isfinite(value)) reject(env, "outputDamping and trustRegion must be finite and above 0");
+  }
+  return output;
+}
+
 class Minibatch : public Steps<Minibatch, Windows<StateHandle<Minibatch, MinibatchState, MinibatchSetup>>> {
  public:
   using Steps::Steps;
@@ -49,12 +61,15 @@ class Minibatch : public Steps<Minibatch, Windows<StateHandle<Minibatch, Minibat
     MinibatchSetup setup;
     take_batches(options, setup);
     setup.gram = gram_from(options);
+    setup.output = output_from(options);
     setup.gram_every = member_count(options, "gramEvery");
     setup.momentum = member_number(options, "momentum");
     if (!(setup.momentum >= 0 && setup.momentum < 1)) reject(env, "momentum must be from 0 to below 1");
     setup.nesterov = member_flag(options, "nesterov");
     setup.sweep = sweep_from(options, setup.network.layers());
     setup.regularisers = regularisers_from(options, setup.network);
+    if (setup.output.used && !setup.regularisers.empty())
+      reject(env, "one metric is for networks without regularisers");
     return setup;
   }
 };

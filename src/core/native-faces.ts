@@ -354,6 +354,9 @@ export interface NativeMinibatchOptions extends NativeBatchOptions {
   readonly beta: number;
   readonly gramEvery: number;
   readonly damping: number;
+  readonly metric: 'input' | 'both';
+  readonly outputDamping: number;
+  readonly trustRegion: number;
   readonly momentum: number;
   readonly nesterov: boolean;
   readonly l2: number;

@@ -1,5 +1,4 @@
 /** SOAP, K-FAC and ISAAC as their papers have them, in float64 on plain matrices. */
-import { seededRandom } from '../../src/core/random.js';
 import type { Network } from '../../src/index.js';
 import {
   at,
@@ -16,6 +15,7 @@ import {
   transpose,
   transposedTimes,
 } from './dense.js';
+import { drawnMultiplier, softmax } from './drawn.js';
 import { activationOf, lossOf, type Samples, sgd, type UpdateRule, type Vector } from './gradient.js';
 import { joined, parted, solveFromRight, withOnes, withoutBiases } from './minibatch.js';
 
@@ -210,24 +210,6 @@ export function soap(
   };
 }
 const diagonal = (m: Matrix64): Matrix64 => matrix(1, m.rows, (_, j) => entry(m, j, j));
-
-/** A label of the model's own drawn for a row, as the addon draws it: its multiplier. */
-function drawnMultiplier(network: Network, z: readonly number[], seed: number, draw: number, row: number): number[] {
-  const { uniform } = seededRandom((seed + Math.imul(0x9e3779b9, draw) + Math.imul(0x85ebca6b, row + 1)) >>> 0);
-  if (network.loss === 'squared-error') return z.map(() => (uniform() < 0.5 ? -1 : 1));
-  const p = softmax(z);
-  const place = uniform();
-  let [label, below] = [0, at(p, 0, 'p')];
-  while (label + 1 < p.length && !(below > place)) {
-    label += 1;
-    below += at(p, label, 'p');
-  }
-  return p.map((value, j) => value - Number(j === label));
-}
-function softmax(z: readonly number[]): number[] {
-  const powers = z.map((value) => Math.exp(value - Math.max(...z)));
-  return powers.map((value) => value / sum(powers));
-}
 
 export const KFAC = {
   damping: 150,

@@ -2,6 +2,7 @@
 import type { Network } from '../../src/index.js';
 import {
   at,
+  dot,
   entry,
   type Matrix64,
   map,
@@ -10,8 +11,10 @@ import {
   scaled,
   times,
   timesTransposed,
+  transpose,
   transposedTimes,
 } from './dense.js';
+import { drawnMultiplier } from './drawn.js';
 import { activationOf, epochOrders, lossOf, type Samples, type Vector } from './gradient.js';
 import { places } from './gradient-addon.js';
 
@@ -21,6 +24,9 @@ export interface PlainSettings {
   readonly gramMemory: number;
   readonly gramEvery: number;
   readonly relativeDamping: number;
+  readonly metric: 'input' | 'both';
+  readonly outputDamping: number;
+  readonly trustRegion: number;
   readonly momentum: number;
   readonly nesterov: boolean;
   readonly l2: number;
@@ -53,6 +59,12 @@ export function solveFromRight(R: Matrix64, A: Matrix64): Matrix64 {
   }
   return matrix(R.rows, n, (k, i) => at(x, i, 'x')[k] as number);
 }
+
+const trace = (m: Matrix64): number =>
+  Array.from({ length: m.rows }, (_, i) => entry(m, i, i)).reduce((x, y) => x + y, 0);
+
+/** M + δI */
+const damped = (m: Matrix64, delta: number): Matrix64 => map(m, (value, i, j) => (i === j ? value + delta : value));
 
 /** (a, 1) */
 export const withOnes = (a: Matrix64): Matrix64 =>
@@ -92,6 +104,7 @@ export function* minibatchPlainly(
   const L = W.length;
   const V = W.map((Wl) => scaled(0, Wl));
   const A: Matrix64[] = [];
+  const P: Matrix64[] = [];
   let batches = 0;
   let taken = 0;
   let since = 0;
@@ -124,6 +137,18 @@ export function* minibatchPlainly(
           const fresh = scaled((1 - keep) / B, transposedTimes(input, input));
           A[l] = taken === 1 ? fresh : plus(fresh, keep, at(A, l, 'A'));
         }
+        const drawn = which.map((_, i) => {
+          const row = Array.from({ length: at(W, L - 1, 'W').rows }, (_v, j) => entry(at(z, L - 1, 'z'), i, j));
+          return settings.metric === 'both' ? drawnMultiplier(network, row, settings.seed, taken, i) : row;
+        });
+        let v = matrix(B, at(W, L - 1, 'W').rows, (i, j) => at(at(drawn, i, 'drawn'), j, 'v'));
+        for (let l = L - 1; l >= 0; l--) {
+          const fresh = scaled((1 - keep) / B, transposedTimes(v, v));
+          P[l] = taken === 1 ? fresh : plus(fresh, keep, at(P, l, 'P'));
+          if (l === 0) break;
+          const zl = at(z, l - 1, 'z');
+          v = map(times(v, withoutBiases(at(W, l, 'W'))), (value, i, j) => value * slope(entry(zl, i, j)));
+        }
       }
 
       batches += 1;
@@ -131,14 +156,15 @@ export function* minibatchPlainly(
       const updateW = (l: number, D: Matrix64): void => {
         const input = at(inputs, l, 'inputs');
         const Al = at(A, l, 'A');
-        const n = Al.rows;
-        const trace = Array.from({ length: n }, (_, i) => entry(Al, i, i)).reduce((sum, value) => sum + value, 0);
-        const delta = l2 + relativeDamping * (trace / n + l2);
+        const delta = l2 + relativeDamping * (trace(Al) / Al.rows + l2);
         const gradient = plus(scaled(1 / B, transposedTimes(D, input)), l2, at(W, l, 'W'));
-        const S = solveFromRight(
-          gradient,
-          map(Al, (value, i, j) => (i === j ? value + delta : value)),
-        );
+        let S = solveFromRight(gradient, damped(Al, delta));
+        if (settings.metric === 'both') {
+          const Pl = at(P, l, 'P');
+          const pi = (settings.outputDamping * trace(Pl)) / Pl.rows;
+          S = transpose(solveFromRight(transpose(S), damped(Pl, pi)));
+          S = scaled(Math.min(1, Math.sqrt(settings.trustRegion / L / (eta ** 2 * dot(S, gradient)))), S);
+        }
         const Vl = plus(S, momentum, at(V, l, 'V'));
         V[l] = Vl;
         W[l] = plus(at(W, l, 'W'), -eta, nesterov ? plus(S, momentum, Vl) : Vl);

@@ -28,20 +28,37 @@
 //     [W b] <- W̃ + s (V − Y − W̃) (M + sI)⁻¹,   V <- prox_{Ωt/s}(W + Y),   Y <- Y + W − V
 //
 // a few times; V, whose zeros and bounds are exact, is what the layer gets, and Y is kept from batch to batch.
+//
+// With a metric on the side of the multipliers too (K-FAC's second factor: J. Martens, R. Grosse, ICML 2015) P_l is to
+// D_l what A_l is to ã_{l-1}, of multipliers v_l for labels that the model draws itself (draw.hpp), in low rank:
+//
+//     P_l <- βP_l + (1 − β) v_lᵀ v_l / B                    with A_l
+//     S_l = ν_l (P_l + π_l I)⁻¹ ∇_l (A_l + δ_l I)⁻¹,        ∇_l = D_lᵀ ã_{l-1} / B + λ[W_l b_l]
+//     ν_l = min(1, √(κ / (L η² ⟨S_l, ∇_l⟩)))                a trust region: η²⟨S_l, ∇_l⟩ is at most κ/L
+//
+// η²⟨S, ∇⟩ is twice the Kullback–Leibler divergence by which a step η S changes what the model says, as far as the
+// metric tells. With R = ∇_l (A_l + δ_l I)⁻¹ and (P_l + π_l I)⁻¹ ≈ (I − U M) / π_l
+//
+//     S = ν (R − U (M R)) / π,   ⟨S, ∇⟩ = ν (⟨R, ∇⟩ − ⟨M R, Uᵀ∇⟩) / π
+//
+// of which ⟨R, ∇⟩, M R and Uᵀ∇ are found chunk by chunk, while R and ∇ are in the cache.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <new>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <stdexcept>
 #include <vector>
 
 #include "core/functions/elementwise.hpp"
+#include "core/gradient/draw.hpp"
 #include "core/gradient/optimiser.hpp"
 #include "core/gradient/order.hpp"
 #include "core/gradient/own_part.hpp"
@@ -61,6 +78,13 @@ struct BatchUpdate {
   std::size_t layer;
 };
 
+// The metric on the side of the multipliers.
+struct OutputMetric {
+  bool used = false;
+  double damping = 1;  // π_l in mean eigenvalues of P_l
+  double trust = 0;    // κ
+};
+
 struct MinibatchSetup {
   Network network;
   std::size_t samples = 0;
@@ -69,6 +93,7 @@ struct MinibatchSetup {
   bool shuffle = true;  // a new order every epoch
   std::uint32_t seed = 0;
   GramSettings gram;
+  OutputMetric output;            // not with regularisers
   std::uint64_t gram_every = 10;  // k: the m-th batch is taken in min(k, m − 1) batches after the one before
   double momentum = 0.9;          // μ
   bool nesterov = true;
@@ -173,7 +198,10 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
   // As new but for the parameters.
   void reset() {
     for (const std::span<T> kept : {velocity_.span(), dual_.span()}) std::ranges::fill(kept, T(0));
-    for (Layer& it : layers_) it.gram->reset();
+    for (Layer& it : layers_) {
+      it.gram->reset();
+      if (it.outer) it.outer->reset();
+    }
     epochs_.reset();
     step_number_ = 0;
     taken_in_ = 0;
@@ -191,7 +219,10 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     for (std::size_t l = 1; l <= depth() && dual_.size() > 0; ++l) {
       out.push_back(section(section_name("Y.weight", l), std::span(&of(l).dual_weight, 1)));
     }
-    for (std::size_t l = 1; l <= depth(); ++l) of(l).gram->add_sections("gram." + std::to_string(l), out);
+    for (std::size_t l = 1; l <= depth(); ++l) {
+      of(l).gram->add_sections("gram." + std::to_string(l), out);
+      if (of(l).outer) of(l).outer->add_sections("outer." + std::to_string(l), out);
+    }
     out.push_back(section("step", step_number_));
     out.push_back(section("gram.taken", taken_in_));
     out.push_back(section("gram.since", since_taken_));
@@ -203,6 +234,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     bool legal = true;
     for (std::size_t l = 1; l <= depth(); ++l) {
       legal = of(l).gram->restored(team_) && legal;
+      if (of(l).outer) legal = of(l).outer->restored(team_) && legal;
       copy_biases(l, {0, setup_.network.outputs(l)});
     }
     if (!legal) {
@@ -218,6 +250,8 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
   // What a member works on at once, a gradient and a direction, stays in its second-level cache.
   static constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
   static constexpr int kSplitSteps = 4;
+  // What is added to every eigenvalue of P_l, which is 0 where the model has no doubt.
+  static constexpr double kLeastDoubt = 1e-12;
 
   using Base::depth, Base::targets;
   using Base::setup_, Base::sparse_, Base::team_, Base::x_;
@@ -229,6 +263,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     const Network& net = setup_.network;
     const std::size_t batch = setup_.batch;
     std::size_t parameters = 0, chunk = 0, product = 0, prepared = 0, rank = 0, summed = 0, split = 0;
+    std::size_t drawn = 0, turned = 0, seen = 0;
     for (std::size_t l = 1; l <= depth(); ++l) {
       Layer& it = of(l);
       const std::size_t columns = net.inputs(l) + 1, out = net.outputs(l), r = setup_.gram.rank_of(columns);
@@ -237,7 +272,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
       parameters += out * columns;
       // (A + δI)⁻¹ meets ã_{l-1} where that has fewer rows than D_lᵀ ã_{l-1} and would not become dense by it, and
       // λ[W_l b_l] does not have to meet it too. Ranks add up gradients.
-      const bool by_input = setup_.gram.l2 == 0 && batch < out && !is_sparse(l) && !shared();
+      const bool by_input = setup_.gram.l2 == 0 && batch < out && !is_sparse(l) && !shared() && !setup_.output.used;
       it.side = !by_input ? Side::gradient : r == 0 ? Side::input : Side::below;
       it.below = it.side == Side::below ? r : 0;
       it.chunks =
@@ -259,7 +294,21 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
       GramSettings gram = setup_.gram;
       gram.split = it.regularised;
       it.gram.emplace(columns, gram, setup_.seed + static_cast<std::uint32_t>(l)).declare(plan);
+      if (!setup_.output.used) continue;
+      const GramSettings outer{GramForm::low_rank, setup_.gram.rank, setup_.gram.beta, setup_.output.damping,
+                               kLeastDoubt};
+      it.outer.emplace(out, outer, setup_.seed + static_cast<std::uint32_t>(depth() + l)).declare(plan);
+      const std::size_t q = it.outer->rank();
+      rank = std::max(rank, q);
+      summed = std::max(summed, RunningGram<T>::sums_room(batch, out, outer));
+      drawn = std::max(drawn, out);
+      turned = std::max(turned, out * columns);
+      seen = std::max(seen, 2 * it.chunks.count() * q * columns);
+      squares_.resize(std::max(squares_.size(), it.chunks.count()));
     }
+    for (Buffer<T>& each : drawn_) plan.buffer(each, batch, drawn);
+    plan.buffer(turned_, turned);
+    plan.buffer(seen_, seen);
     plan.buffer(parameters_, parameters);
     plan.buffer(finite_.room, parameters);
     if (setup_.momentum != 0) plan.buffer(velocity_, parameters);
@@ -293,7 +342,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     Matrix<T> input;        // ã_{l-1}, (batch + below) x (n_{l-1} + 1), the last column one, unless that is sparse
     Matrix<T> z;            // z_L; of a hidden layer only where f' cannot be told from a_l
     Matrix<T> distance;     // D_l, (batch + below) x n_l
-    std::optional<RunningGram<T>> gram;
+    std::optional<RunningGram<T>> gram, outer;  // A_l and P_l
     bool regularised = false;
     double dual_weight = 0;  // s/t that Y is scaled by
   };
@@ -350,7 +399,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     forward(samples);
     loss += update_output_z(samples);
     setup_.share.sum(std::span<double>(&loss, 1));
-    if (!std::isfinite(loss) || !take_in_inputs(count, batch.size())) return false;
+    if (!std::isfinite(loss) || !take_in_batch(samples, batch.size())) return false;
     const std::span<const BatchUpdate> rest = std::span(setup_.sweep).subspan(1);
     for (std::size_t i = 0; i < rest.size(); ++i) {
       const auto [block, l] = rest[i];
@@ -369,8 +418,9 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     return true;
   }
 
-  // A_l of every layer, where it is due.
-  [[nodiscard]] bool take_in_inputs(std::size_t count, std::size_t batch) {
+  // A_l and P_l of every layer, where they are due.
+  [[nodiscard]] bool take_in_batch(std::span<const std::uint32_t> samples, std::size_t batch) {
+    const std::size_t count = samples.size();
     if (since_taken_ < std::min(setup_.gram_every, taken_in_)) {
       ++since_taken_;
       return true;
@@ -387,7 +437,45 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
                              : gram.take_in(team_, sums_, input_of(update.layer, count), images, share);
       if (!taken) return false;
     }
-    return true;
+    return !setup_.output.used || take_in_drawn(samples, batch);
+  }
+
+  // P_l of the layers whose weights are moved.
+  [[nodiscard]] bool take_in_drawn(std::span<const std::uint32_t> samples, std::size_t batch) {
+    const std::size_t count = samples.size();
+    std::size_t lowest = depth();
+    for (const BatchUpdate& update : setup_.sweep) {
+      if (update.block == BatchBlock::W) lowest = std::min(lowest, update.layer);
+    }
+    const auto drawn = [&](std::size_t l) {
+      return MatrixView<T>(drawn_[l % 2].data(), count, setup_.network.outputs(l));
+    };
+    draw_output(samples, drawn(depth()));
+    for (std::size_t l = depth();; --l) {
+      RunningGram<T>& outer = *of(l).outer;
+      const Share share{setup_.share.ranks, 0, batch};
+      if (!outer.take_in(team_, sums_, drawn(l), {images_.data(), count, outer.rank()}, share)) return false;
+      if (l == lowest) return true;
+      carry_back(l - 1, count, drawn(l), drawn(l - 1), true);
+    }
+  }
+
+  // v_L, times the square root of the sample's weight
+  void draw_output(std::span<const std::uint32_t> samples, MatrixView<T> out) {
+    const std::size_t n = out.columns;
+    const MatrixView<const T> z = of(depth()).z.view();
+    each_piece(team_, out.rows, n, [&](Rows rows, unsigned member) {
+      const std::span<double> work = scratch_[member].work;
+      const std::span<double> zi = work.subspan(0, n), v = work.subspan(n, n);
+      for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
+        std::copy_n(z.row(i), n, zi.data());
+        const SampleTarget target = targets().of(samples[i], work.subspan(2 * n, n));
+        RandomStream random = stream_of(setup_.seed, taken_in_, own_.place(i));
+        draw_multiplier(setup_.network.loss, zi, target, random, v);
+        const double root = std::sqrt(target.weight);
+        std::ranges::transform(v, out.row(i), [root](double each) { return static_cast<T>(root * each); });
+      }
+    });
   }
 
   // z_l = W_l a_{l-1} + b_l, a_l = f(z_l)
@@ -445,14 +533,18 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
 
   // a_l: D = D_{l+1} W_{l+1}; and with it z_l.
   void update_a(std::size_t l, std::size_t count, bool and_z) {
-    const MatrixView<T> distance = of(l).distance.view().rows_from(0, count);
+    carry_back(l, count, of(l + 1).distance.view().rows_from(0, count), of(l).distance.view().rows_from(0, count),
+               and_z);
+  }
+
+  // to <- from W_{l+1}, and that ∘ f'(z_l) where asked
+  void carry_back(std::size_t l, std::size_t count, MatrixView<const T> from, MatrixView<T> to, bool and_z) {
     // batch x n_{l+1} times n_{l+1} x n_l
-    multiply_and<T>(team_, Op::none, Op::none, 1, of(l + 1).distance.view().rows_from(0, count), weights(l + 1), 0,
-                    distance, [&](Rows rows, Rows columns) {
-                      if (!and_z) return;
-                      elementwise::times_derivative<T>(setup_.network.activation, window(distance, rows, columns),
-                                                       window(pre_activations(l, count), rows, columns));
-                    });
+    multiply_and<T>(team_, Op::none, Op::none, 1, from, weights(l + 1), 0, to, [&](Rows rows, Rows columns) {
+      if (!and_z) return;
+      elementwise::times_derivative<T>(setup_.network.activation, window(to, rows, columns),
+                                       window(pre_activations(l, count), rows, columns));
+    });
   }
 
   // z_l: D = D ∘ f'(z_l)
@@ -491,7 +583,9 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
       return MatrixView<T>(at, out.count, own.columns);
     };
     const auto move = [&](std::size_t chunk, unsigned member) {
-      if (!update_rows(scratch_[member], l, gradient_of(chunk, member), it.chunks[chunk], step)) {
+      const MatrixView<T> gradient = gradient_of(chunk, member);
+      if (it.outer) return turn_rows(scratch_[member], l, gradient, chunk);
+      if (!update_rows(scratch_[member], l, gradient, it.chunks[chunk], step)) {
         finite.store(false, std::memory_order_relaxed);
       }
     };
@@ -503,7 +597,63 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
       setup_.share.sum(gradient_.span().subspan(it.first, own.rows * own.columns));
       team_.run(it.chunks.count(), kFlopsAnEntry * static_cast<double>(own.rows * own.columns), move);
     }
+    if (it.outer) return step_W(l, step);
     return finite && (!it.regularised || split_W(l, step.rate / (1 - setup_.momentum)));
+  }
+
+  // M R and Uᵀ∇ of a chunk, q x (n_{l-1} + 1) each; the first of both are the sums in the end.
+  [[nodiscard]] MatrixView<T> seen(std::size_t l, std::size_t chunk, std::size_t which) const {
+    const std::size_t q = of(l).outer->rank(), columns = setup_.network.inputs(l) + 1;
+    return {seen_.data() + (2 * chunk + which) * q * columns, q, columns};
+  }
+  [[nodiscard]] MatrixView<T> turned(std::size_t l, Rows rows) const {
+    const std::size_t columns = setup_.network.inputs(l) + 1;
+    return {turned_.data() + rows.first * columns, rows.count, columns};
+  }
+
+  // R of the rows of a chunk, and what of ⟨S_l, ∇_l⟩ they tell.
+  void turn_rows(Scratch& scratch, std::size_t l, MatrixView<T> gradient, std::size_t chunk) {
+    const Layer& it = of(l);
+    const Rows out = it.chunks[chunk];
+    const MatrixView<T> r = turned(l, out);
+    const T l2 = static_cast<T>(setup_.gram.l2);
+    if (l2 != T(0)) elementwise::step_back<T>(gradient, -l2, parameters(l).rows_from(out));
+    it.gram->apply(gradient, r, {scratch.product.data(), out.count, it.gram->rank()});
+    squares_[chunk] = elementwise::inner_product<T>(r, gradient);
+    // q x rows times rows x (n_{l-1} + 1)
+    const MatrixView<const T> m = it.outer->correction(), u = it.outer->basis();
+    blas::gemm<T>(Op::none, Op::none, T(1), window(m, {0, m.rows}, out), r, T(0), seen(l, chunk, 0));
+    blas::gemm<T>(Op::transpose, Op::none, T(1), u.rows_from(out), gradient, T(0), seen(l, chunk, 1));
+  }
+
+  // [W_l b_l] by S_l, of whose R turned_ has the rows. False where something is not finite.
+  [[nodiscard]] bool step_W(std::size_t l, const Step& step) {
+    const Layer& it = of(l);
+    const std::size_t chunks = it.chunks.count(), q = it.outer->rank();
+    for (std::size_t chunk = 1; chunk < chunks; ++chunk) {
+      for (const std::size_t which : {std::size_t{0}, std::size_t{1}}) {
+        entrywise::each([](T more, T& to) DLADMM_INLINE { to += more; }, MatrixView<const T>(seen(l, chunk, which)),
+                        seen(l, 0, which));
+      }
+    }
+    const MatrixView<T> mr = seen(l, 0, 0);
+    const double whole = std::accumulate(squares_.begin(), squares_.begin() + static_cast<std::ptrdiff_t>(chunks), 0.0);
+    const double pi = it.outer->damping();
+    const double slope = (whole - elementwise::inner_product<T>(mr, seen(l, 0, 1))) / pi;
+    if (!std::isfinite(slope)) return false;
+    const double longest = setup_.output.trust / static_cast<double>(depth());
+    const double length = step.rate * step.rate * slope;
+    const T factor = static_cast<T>((length > longest ? std::sqrt(longest / length) : 1) / pi);
+    std::atomic<bool> finite{true};
+    const double flops = product_flops(setup_.network.outputs(l), 2 * q, mr.columns);
+    team_.run(chunks, flops, [&](std::size_t chunk, unsigned) {
+      const Rows out = it.chunks[chunk];
+      const MatrixView<T> s = turned(l, out);
+      // rows x q times q x (n_{l-1} + 1)
+      blas::gemm<T>(Op::none, Op::none, -factor, it.outer->basis().rows_from(out), mr, factor, s);
+      if (!move_rows(l, s, out, step)) finite.store(false, std::memory_order_relaxed);
+    });
+    return finite;
   }
 
   // From [W_l b_l] where the step led, W̃, to V.
@@ -585,6 +735,12 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
       direction = {scratch.direction.data(), out.count, gradient.columns};
       it.gram->apply(gradient, direction, {scratch.product.data(), out.count, r});
     }
+    return move_rows(l, direction, out, step);
+  }
+
+  // Rows `out` of V_l and [W_l b_l] by those of S_l.
+  [[nodiscard]] bool move_rows(std::size_t l, MatrixView<const T> direction, Rows out, const Step& step) {
+    const MatrixView<T> own = parameters(l).rows_from(out);
     const T* const parts[] = {direction.data};
     T* const velocity = velocity_.size() == 0 ? nullptr : velocity_.data() + (own.data - parameters_.data());
     const Slice<T> all{own.data, out.count * own.columns, parts, velocity, 0};
@@ -600,10 +756,14 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
   Buffer<T> old_, solved_, proximal_;  // of one layer: V, [W b] and V as they are split
   SpectralRoom spectral_;
   std::vector<Layer> layers_;
-  Csr<T> sparse_batch_;  // ã_0 of a batch, where the features are sparse
-  Buffer<T> gradient_;   // of all ranks, [W_1 b_1], …
-  Buffer<T> prepared_;   // ã_{l-1} (A_l + δ_l I)⁻¹
-  Buffer<T> images_;     // ã_{l-1} U, batch x r
+  Csr<T> sparse_batch_;             // ã_0 of a batch, where the features are sparse
+  Buffer<T> gradient_;              // of all ranks, [W_1 b_1], …
+  Buffer<T> prepared_;              // ã_{l-1} (A_l + δ_l I)⁻¹
+  Buffer<T> images_;                // ã_{l-1} U, batch x r
+  std::array<Buffer<T>, 2> drawn_;  // v_l and v_{l-1}
+  Buffer<T> turned_;                // R, then S_l
+  Buffer<T> seen_;                  // M R and Uᵀ∇ of every chunk
+  std::vector<double> squares_;     // ⟨R, ∇⟩ of every chunk
   PieceSums<T> sums_;
   std::vector<Scratch> scratch_;
   std::vector<LayerParameters<T>> views_;

@@ -28,6 +28,20 @@ export const GRAM_STEP = {
     { min: 0 },
     { default: 4, symbol: 'c', says: 'Damping in mean eigenvalues of A_l: δ_l = λ + c (trace(A_l)/n + λ).' },
   ),
+  metric: word(['input', 'both'], {
+    default: 'input',
+    says: "What a W step is measured by: A_l of its inputs, or P_l of multipliers too, for labels that the model draws (K-FAC's second factor). Not with regularise, monotone or equal.",
+  }),
+  outputDamping: number('positive', {
+    default: 1,
+    symbol: 'c_P',
+    says: "Of 'both': damping in mean eigenvalues of P_l: π_l = c_P trace(P_l)/n.",
+  }),
+  trustRegion: number('positive', {
+    default: 1e-4,
+    symbol: 'κ',
+    says: "Of 'both': a W step is at most so long that η² ⟨S_l, ∇_l⟩ = κ/L.",
+  }),
   momentum: number('fraction', { default: 0.9, symbol: 'μ', says: 'Memory of the momentum.' }),
   nesterov: flag({ default: true, says: 'Look ahead along the momentum: − η (S_l + μV_l) in place of − ηV_l.' }),
   l2: number({ min: 0 }, { default: 0, symbol: 'λ', says: 'Weight decay: ½λ‖[W_l b_l]‖².' }),

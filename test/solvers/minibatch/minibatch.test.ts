@@ -36,6 +36,9 @@ const PLAIN: PlainSettings = {
   gramMemory: 0.9,
   gramEvery: 3,
   relativeDamping: 0.7,
+  metric: 'input',
+  outputDamping: 0.5,
+  trustRegion: 1e-3,
   momentum: 0.8,
   nesterov: true,
   l2: 0,
@@ -91,6 +94,14 @@ describe('mini-batch dlADMM is what its file says', () => {
     ['one-hot squared error', {}, { ...NETWORK, loss: 'one-hot-squared-error' }],
     ['hinge', {}, { ...NETWORK, loss: 'hinge' }],
     ['a single layer', {}, { ...NETWORK, layers: [5, 3] }],
+    ['both metrics', { metric: 'both' }, NETWORK],
+    ['both metrics, batches wider than the layers', { metric: 'both', batchSize: 20 }, NETWORK],
+    ['both metrics, no step too long', { metric: 'both', trustRegion: 1e9, step: () => 0.01 }, NETWORK],
+    ['both metrics, with ℓ2', { metric: 'both', l2: 0.05, nesterov: false }, NETWORK],
+    ['both metrics, W before the next a', { metric: 'both', interleaved: true }, NETWORK],
+    ['both metrics, without a memory', { metric: 'both', gramMemory: 0, gramEvery: 1, momentum: 0 }, NETWORK],
+    ['both metrics, squared error', { metric: 'both' }, { ...NETWORK, loss: 'squared-error', activation: 'tanh' }],
+    ['both metrics, a single layer', { metric: 'both' }, { ...NETWORK, layers: [5, 3] }],
   ];
 
   test.each(cases)('%s', async (_, changes, network) => {
@@ -178,6 +189,8 @@ describe('MinibatchSession', () => {
       [{ gramEvery: 0 }, /gramEvery/],
       [{ relativeDamping: -1 }, /relativeDamping/],
       [{ relativeDamping: Number.POSITIVE_INFINITY }, /relativeDamping/],
+      [{ outputDamping: 0 }, /outputDamping/],
+      [{ trustRegion: 0 }, /trustRegion/],
       [{ momentum: 1 }, /momentum/],
       [{ l2: Number.NaN }, /l2/],
       [{ batchSize: 0 }, /batchSize/],
@@ -187,6 +200,7 @@ describe('MinibatchSession', () => {
     for (const [options, name] of bad) await expectFailure(() => open(NETWORK, options), 'ERR_DLADMM_RANGE', name);
     for (const [options, name] of [
       [{ gram: 'half' }, /gram/],
+      [{ metric: 'output' }, /metric/],
       [{ nesterov: 1 }, /nesterov/],
       [{ shuffle: 'yes' }, /shuffle/],
       [{ memory: 1 }, /memory/],
