@@ -5,7 +5,7 @@ import { follow } from '../harness/samples.js';
 import { combinations } from '../harness/study.js';
 import type { Task } from './tasks.js';
 
-export const METHODS = ['minibatch-admm', 'adam'] as const;
+export const METHODS = ['minibatch-admm', 'minibatch-admm-both', 'adam'] as const;
 /** A tenfold range, the default in its middle. */
 const FACTORS = [0.316, 0.562, 1, 1.78, 3.16];
 
@@ -14,8 +14,10 @@ type Choice = { readonly method: string; readonly factor: number; readonly optio
 
 export const stepped = (methods: readonly (typeof METHODS)[number][]): readonly Choice[] =>
   combinations({ method: methods, factor: FACTORS }).map(({ method, factor }) => {
-    const rateOf = ({ loss }: Task): number => (method === 'adam' ? 1e-3 : defaultRate(loss));
-    return { method, factor, options: (task) => ({ solver: method, learningRate: factor * rateOf(task) }) };
+    if (method === 'adam') return { method, factor, options: () => ({ solver: method, learningRate: factor * 1e-3 }) };
+    const metric = method === 'minibatch-admm' ? 'input' : 'both';
+    const options = ({ loss }: Task) => ({ metric, learningRate: factor * defaultRate(loss, metric) });
+    return { method, factor, options: (task) => ({ solver: 'minibatch-admm', ...options(task) }) };
   });
 
 /** How one setting of one method did on one task. */

@@ -13,7 +13,7 @@ export interface Setting {
   /** The learning rate falls along a half cosine to 0 over so many epochs; absent: it is constant. */
   readonly cosine?: number;
   /** σ, ρ, momentum … */
-  readonly more?: Readonly<Record<string, number | boolean>>;
+  readonly more?: Readonly<Record<string, number | boolean | string>>;
 }
 
 /** The learning rate of a setting, for an epoch of so many steps. */
@@ -56,6 +56,12 @@ const falling = (
     ...(more && { more }),
   }));
 
+/** Both metrics: each trust region with each batch and each number of epochs that the default η falls over. */
+const measured = (trustRegion: readonly number[], batchSize: readonly number[]): readonly Setting[] =>
+  combinations({ cosine: [1, 2, 3, 5], batchSize, trustRegion }).map(({ trustRegion, ...own }) => ({
+    ...{ solver: 'minibatch-admm', learningRate: 0.05, ...own, more: { metric: 'both', trustRegion } },
+  }));
+
 /** Each ρ with each σ; the penalties grow as a learning rate has them that falls over two or three epochs. */
 const consensus = (
   solver: 'badm' | 'sisa',
@@ -70,6 +76,7 @@ const consensus = (
 /** What `--tune` tries for a method: of Adam and of ours as many settings, of BADM and SISA a third of them. */
 export const GRIDS: Readonly<Record<string, readonly Setting[]>> = {
   'minibatch-admm': falling('minibatch-admm', [0.3, 0.5, 0.8], [256, 512]),
+  'minibatch-admm-both': measured([1e-4, 3e-4, 1e-3], [512, 1024]),
   adam: falling('adam', [1e-3, 2e-3, 4e-3], [256, 512]),
   sgd: falling('sgd', [0.05, 0.1, 0.2], [128, 256], { momentum: 0.9 }),
   badm: consensus('badm', [0.5, 1], [5, 20], {}),

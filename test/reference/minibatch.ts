@@ -139,7 +139,7 @@ export function* minibatchPlainly(
         }
         const drawn = which.map((_, i) => {
           const row = Array.from({ length: at(W, L - 1, 'W').rows }, (_v, j) => entry(at(z, L - 1, 'z'), i, j));
-          return settings.metric === 'both' ? drawnMultiplier(network, row, settings.seed, taken, i) : row;
+          return settings.metric === 'both' ? drawnMultiplier(network, row, settings.seed, taken - 1, i) : row;
         });
         let v = matrix(B, at(W, L - 1, 'W').rows, (i, j) => at(at(drawn, i, 'drawn'), j, 'v'));
         for (let l = L - 1; l >= 0; l--) {

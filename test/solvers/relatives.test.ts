@@ -33,6 +33,40 @@ describe("our methods beside their nearest relatives'", () => {
     },
   );
 
+  // K-FAC damps both factors of a layer by one share of their mean eigenvalues.
+  test('a layer steps in mini-batch dlADMM, with both metrics and no momentum, where it does in K-FAC', async () => {
+    const { rule, shares } = kfac(NETWORK, SAMPLES, 3, { damping: 0.02, l2: 0 });
+    const plain = trainPlainly(NETWORK, SAMPLES, START, { batchSize: 40, shuffle: false }, rule).next().value.w;
+    for (const [l, share] of shares.entries()) {
+      const own = {
+        metric: 'both',
+        gram: 'full',
+        rank: 100,
+        momentum: 0,
+        relativeDamping: share,
+        outputDamping: share,
+      } as const;
+      using state = await minibatches.open(
+        { network: NETWORK, dtype: 'float64', threads: 2, batchSize: 40, seed: 3, ...own },
+        forAddon(SAMPLES),
+      );
+      for (const { block, layer, first, count } of places(NETWORK)) {
+        await state.write(block, layer, START.subarray(first, first + count));
+      }
+      await state.run(1, 0.01);
+      for (const { block, layer, first, count } of places(NETWORK)) {
+        if (layer !== l + 1) continue;
+        const { data } = await state.read(block, layer);
+        const moved = (w: ArrayLike<number>): Float64Array =>
+          Float64Array.from({ length: count }, (_, j) => (w[j] ?? Number.NaN) - (START[first + j] ?? Number.NaN));
+        const [ours, theirs] = [moved(data), moved(plain.subarray(first, first + count))];
+        const longer = Math.hypot(...theirs) / Math.hypot(...ours);
+        const scaled = ours.map((value) => longer * value);
+        expect(relativeGap(scaled, theirs)).toBeLessThan(1e-8);
+      }
+    }
+  });
+
   test('a layer steps in variable-metric ADMM, with both metrics, where it does in K-FAC', async () => {
     const settings = { damping: 0.02, l2: 0 };
     const { rule, shares } = kfac(NETWORK, SAMPLES, 3, settings);
@@ -43,7 +77,6 @@ describe("our methods beside their nearest relatives'", () => {
         .map(({ first, count }) => w.slice(first, first + count));
     const initialisation = { weights: of(START, 'W'), biases: of(START, 'b') };
     for (const [l, share] of shares.entries()) {
-      // K-FAC damps both factors of a layer by one share of their mean eigenvalues.
       const { model, history } = await fit(forAddon(SAMPLES), {
         ...{ solver: 'variable-metric-admm', ...NETWORK, dtype: 'float64', seed: 3, initialisation },
         ...{ iterations: 1, learningRate: 0.01, relativeDamping: share, outputDamping: share },

@@ -470,7 +470,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
       for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
         std::copy_n(z.row(i), n, zi.data());
         const SampleTarget target = targets().of(samples[i], work.subspan(2 * n, n));
-        RandomStream random = stream_of(setup_.seed, taken_in_, own_.place(i));
+        RandomStream random = stream_of(setup_.seed, taken_in_ - 1, own_.place(i));
         draw_multiplier(setup_.network.loss, zi, target, random, v);
         const double root = std::sqrt(target.weight);
         std::ranges::transform(v, out.row(i), [root](double each) { return static_cast<T>(root * each); });

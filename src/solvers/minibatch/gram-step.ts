@@ -55,7 +55,8 @@ export const defaultBatchSize = (samples: number): number =>
 
 /**
  * η where none is given: 0.2 over the largest curvature of R in z_L, which is ½ for softmax cross-entropy and 1 for the
- * squared errors (the hinge loss, which has none, is taken as the former).
+ * squared errors (the hinge loss, which has none, is taken as the former). With both metrics the curvature is in the second
+ * one, and the trust region tells how far a step goes until η has fallen.
  */
-export const defaultRate = (loss: Loss): number =>
-  ['squared-error', 'one-hot-squared-error', 'huber'].includes(loss) ? 0.2 : 0.4;
+export const defaultRate = (loss: Loss, metric: GramStepOptions['metric'] = 'input'): number =>
+  metric === 'both' ? 0.05 : ['squared-error', 'one-hot-squared-error', 'huber'].includes(loss) ? 0.2 : 0.4;

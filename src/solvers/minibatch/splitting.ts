@@ -1,4 +1,5 @@
 import { flag, given, whole } from '../../core/checks.js';
+import { DlAdmmError } from '../../core/errors.js';
 import { native } from '../../core/native.js';
 import type { NativeRegulariser } from '../../core/native-faces.js';
 import { present } from '../../core/objects.js';
@@ -59,10 +60,18 @@ function updatesOf({ sweep = minibatchSweep, network }: MinibatchSessionOptions)
   return listBatchUpdates(typeof sweep === 'function' ? sweep : () => sweep, network.layers.length - 1);
 }
 
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT for both metrics with regularisers, whose steps are split in that of the inputs */
+export function checkMetric(metric: MinibatchMethod['metric'], regularisers: unknown): void {
+  if (metric !== 'both' || regularisers === undefined) return;
+  const text = "Expected metric: 'input' with regularise, monotone or equal, whose steps are split in that metric";
+  throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `${text}, but received 'both'`);
+}
+
 function check(options: MinibatchSessionOptions): void {
   flag(given(options.shuffle, true), 'options.shuffle');
   whole(given(options.seed, 1), 0, 2 ** 32 - 1, 'options.seed');
   completed(GRAM_STEP, options, 'options.', options);
+  checkMetric(options.metric, options.regularisers);
   updatesOf(options);
 }
 
@@ -112,7 +121,7 @@ export const minibatches: Splitting<
     };
     return new StepSession<MinibatchTypes>(await openNative(opening, options, data, name), {
       stepsPerEpoch: (own, count) => Math.ceil(count / batchOf(own, count)),
-      learningRate: ({ network }) => defaultRate(network.loss),
+      learningRate: ({ network, metric }) => defaultRate(network.loss, metric),
     });
   },
   async course({ network, dtype, threads, seed, method, batchSize, regularisers, shuffle, stepFor }, data, share) {
