@@ -342,11 +342,14 @@ void sparse_features_are_learnt_from_as_dense_ones() {
   for (const GramForm form : {GramForm::full, GramForm::low_rank}) {
     for (const std::vector<std::size_t>& widths : {std::vector<std::size_t>{90, 3}, {90, 24, 6, 3}}) {
       for (const auto& [batch, l2] : {std::pair{std::size_t{16}, 0.0}, {std::size_t{40}, 0.03}}) {
-        for (const ActivationKind kind : {ActivationKind::rectifier, ActivationKind::gelu}) {
+        for (const auto& [kind, both] : {std::pair{ActivationKind::rectifier, false},
+                                         {ActivationKind::gelu, false},
+                                         {ActivationKind::rectifier, true}}) {
           const auto trained = [&](bool sparse, unsigned threads) {
             MinibatchSetup setup = setup_of(widths, 100, batch);
             setup.network.activation = {0, kind};
             setup.gram = {form, 4, 0.8, 0.5, l2};
+            setup.output = {both, 0.5, 1e-2};
             setup.gram_every = 2;
             setup.shuffle = true;
             setup.threads = threads;

@@ -152,9 +152,10 @@ void graph_gradients(const std::string& method, const Optimiser& optimiser, bool
 // --- batches ---
 
 template <typename T>
-void batches(const GramSettings& gram, std::size_t batch, Activation activation) {
+void batches(const GramSettings& gram, std::size_t batch, Activation activation, const OutputMetric& output = {}) {
   const bool full = gram.form == GramForm::full;
-  same_for_any_team(text("batches of ", batch, full ? ", full Gram matrices, " : ", ", type_name<T>()),
+  same_for_any_team(text("batches of ", batch, full ? ", full Gram matrices, " : ", ",
+                         output.used ? "both metrics, " : "", type_name<T>()),
                     [&](unsigned threads) {
                       MinibatchSetup setup;
                       if (in_haste())
@@ -166,6 +167,7 @@ void batches(const GramSettings& gram, std::size_t batch, Activation activation)
                       setup.threads = threads;
                       setup.gram = gram;
                       setup.gram_every = 2;
+                      setup.output = output;
                       for (std::size_t l = 3; l >= 1; --l) {
                         if (l < 3) setup.sweep.push_back({BatchBlock::a, l});
                         setup.sweep.push_back({BatchBlock::z, l});
@@ -215,6 +217,8 @@ int main() {
   batches<float>(full, 128, tanh);
   batches<double>({GramForm::low_rank, 16, .95, 4, 1e-3}, 600, tanh);
   batches<float>(low, 2500, {});
+  batches<float>(low, 128, {}, {true, 1, 1e-4});
+  batches<double>(full, 600, tanh, {true, .5, 1e-3});
   fact("memory does not grow with threads", memory_does_not_grow_with_threads);
   return report();
 }

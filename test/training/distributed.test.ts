@@ -133,27 +133,28 @@ describe.skipIf(launcher === '')(`with ${launcher || 'mpirun, which is not here'
     }
   });
 
-  test.each(['minibatch-admm', 'adam', 'badm', 'muon', 'kfac', 'isaac'])(
-    'batches of %s are those of one process, whatever the number of ranks',
-    async (solver) => {
-      const own = `solver: '${solver}', batchSize: 20, iterations: 5`;
-      const body = `${PRELUDE}
+  test.each<[string, object?]>([
+    ['minibatch-admm'],
+    ['minibatch-admm', { metric: 'both' }],
+    ...['adam', 'badm', 'muon', 'kfac', 'isaac'].map((each): [string] => [each]),
+  ])('batches of %s are those of one process, whatever the number of ranks (%j)', async (solver, more = {}) => {
+    const own = `solver: '${solver}', batchSize: 20, iterations: 5, ...${JSON.stringify(more)}`;
+    const body = `${PRELUDE}
         const { nu, rho, ...rest } = options;
         tell(await fit(data, { ...rest, ${own}, trainMetrics: true }));`;
-      const { code, told, stderr } = await launchProgram<Told>(3, body);
-      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-      const { model } = await fit(samplesHere(), {
-        ...{ solver, batchSize: 20, iterations: 5, layers: [6, 9, 5, 3], dtype: 'float64' },
-      } as never);
-      const expected = [...model.weights, ...model.biases].map((each) => [...each]);
-      for (const { parameters } of told) {
-        expect(parameters).toEqual(told[0]?.parameters);
-        parameters.forEach((each, i) => {
-          expect(deviation(each, expected[i] as number[])).toBeLessThan(1e-9);
-        });
-      }
-    },
-  );
+    const { code, told, stderr } = await launchProgram<Told>(3, body);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const { model } = await fit(samplesHere(), {
+      ...{ solver, batchSize: 20, iterations: 5, layers: [6, 9, 5, 3], dtype: 'float64', ...more },
+    } as never);
+    const expected = [...model.weights, ...model.biases].map((each) => [...each]);
+    for (const { parameters } of told) {
+      expect(parameters).toEqual(told[0]?.parameters);
+      parameters.forEach((each, i) => {
+        expect(deviation(each, expected[i] as number[])).toBeLessThan(1e-9);
+      });
+    }
+  });
 
   test('a checkpoint of batches goes on with another number of ranks, and in one process', async () => {
     const path = join(mkdtempSync(join(tmpdir(), 'dladmm-ranks-')), 'run.checkpoint');

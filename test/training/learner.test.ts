@@ -45,6 +45,11 @@ const SOLVERS = [
     { learningRateSchedule: 'constant' },
   ],
   [
+    'mini-batch dlADMM, both metrics',
+    { solver: 'minibatch-admm', batchSize: 20, metric: 'both' },
+    { learningRateSchedule: 'constant' },
+  ],
+  [
     'a rate that falls',
     { solver: 'adam', batchSize: 20, learningRate: ({ step }: { step: number }) => 0.1 / step },
     {},

@@ -61,6 +61,7 @@ describe('training from a store', () => {
 
   test.each([
     ['minibatch-admm', { gramEvery: 3 }],
+    ['minibatch-admm', { metric: 'both' }],
     ['sgd', { momentum: 0.9 }],
     ['adagrad', {}],
     ['adadelta', {}],

@@ -182,10 +182,14 @@ describe('fit on sparse features', () => {
     expect(judged.loss).toBeCloseTo((await own.model.evaluate({ x: dense, labels })).loss, 12);
   });
 
-  test.each(['low-rank', 'full'] as const)(
-    'is of mini-batch dlADMM too, with a Gram matrix of their entries: gram %s',
-    async (gram) => {
-      const own = { ...options, solver: 'minibatch-admm', rank: 6, gram } as const;
+  test.each([
+    ['low-rank', 'input'],
+    ['full', 'input'],
+    ['low-rank', 'both'],
+  ] as const)(
+    'is of mini-batch dlADMM too, with a Gram matrix of their entries: gram %s, metric %s',
+    async (gram, metric) => {
+      const own = { ...options, solver: 'minibatch-admm', rank: 6, gram, metric } as const;
       const train = async (x: typeof sparse | typeof dense, threads: number) => {
         const { model, history } = await fit({ x, labels }, { ...own, threads });
         return { weights: model.weights, biases: model.biases, losses: history.map(({ loss }) => loss) };
