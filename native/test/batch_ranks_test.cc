@@ -121,20 +121,6 @@ void gradients() {
   const auto plain = [](TrainerSetup&) {};
   go("momentum", Sgd{.momentum = 0.9}, 0.05, plain, few);
   go(
-      "both metrics",
-      [](MinibatchSetup& it) {
-        it.output = {true, 0.5, 1e-3};
-      },
-      few, true);
-  go(
-      "both metrics with decay, fewer samples in a batch than ranks",
-      [](MinibatchSetup& it) {
-        it.batch = 2;
-        it.gram.l2 = 0.03;
-        it.output = {true, 0.5, 1e-3};
-      },
-      few, false);
-  go(
       "fewer samples in a batch than ranks", Sgd{}, 0.05, [](TrainerSetup& it) { it.batch = 2; }, few);
   go(
       "all samples, summed, in their order", Sgd{}, 1e-3,
@@ -219,6 +205,20 @@ void minibatches() {
       [](MinibatchSetup& it) {
         it.gram.form = GramForm::full;
         it.sweep = sweep_of(3, true);
+      },
+      few, false);
+  go(
+      "both metrics",
+      [](MinibatchSetup& it) {
+        it.output = {true, 0.5, 1e-3};
+      },
+      few, true);
+  go(
+      "both metrics with decay, fewer samples in a batch than ranks",
+      [](MinibatchSetup& it) {
+        it.batch = 2;
+        it.gram.l2 = 0.03;
+        it.output = {true, 0.5, 1e-3};
       },
       few, false);
   go(
