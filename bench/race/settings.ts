@@ -73,11 +73,11 @@ const consensus = (
     ...{ solver, batchSize: 128, learningRate: 1, cosine, more: { ...own, ...more } },
   }));
 
-/** What `--tune` tries for a method: of Adam and of ours as many settings, of BADM and SISA a third of them. */
+/** What `--tune` tries for a method: of Adam as many settings as of ours with either metric together, of BADM and SISA a few. */
 export const GRIDS: Readonly<Record<string, readonly Setting[]>> = {
   'minibatch-admm': falling('minibatch-admm', [0.3, 0.5, 0.8], [256, 512]),
-  'minibatch-admm-both': measured([1e-4, 3e-4, 1e-3], [512, 1024]),
-  adam: falling('adam', [1e-3, 2e-3, 4e-3], [256, 512]),
+  'minibatch-admm-both': measured([1e-3, 3e-3, 1e-2], [512, 1024]),
+  adam: falling('adam', [1e-3, 2e-3, 4e-3], [128, 256, 512, 1024]),
   sgd: falling('sgd', [0.05, 0.1, 0.2], [128, 256], { momentum: 0.9 }),
   badm: consensus('badm', [0.5, 1], [5, 20], {}),
   sisa: consensus('sisa', [0.3, 1], [500, 2000], { subBatches: 4 }),

@@ -163,7 +163,10 @@ export function* minibatchPlainly(
           const Pl = at(P, l, 'P');
           const pi = (settings.outputDamping * trace(Pl)) / Pl.rows;
           S = transpose(solveFromRight(transpose(S), damped(Pl, pi)));
-          S = scaled(Math.min(1, Math.sqrt(settings.trustRegion / L / (eta ** 2 * dot(S, gradient)))), S);
+          S = scaled(
+            Math.min(1, Math.sqrt(settings.trustRegion / L / ((eta / (1 - momentum)) ** 2 * dot(S, gradient)))),
+            S,
+          );
         }
         const Vl = plus(S, momentum, at(V, l, 'V'));
         V[l] = Vl;

@@ -34,10 +34,11 @@
 //
 //     P_l <- βP_l + (1 − β) v_lᵀ v_l / B                    with A_l
 //     S_l = ν_l (P_l + π_l I)⁻¹ ∇_l (A_l + δ_l I)⁻¹,        ∇_l = D_lᵀ ã_{l-1} / B + λ[W_l b_l]
-//     ν_l = min(1, √(κ / (L η² ⟨S_l, ∇_l⟩)))                a trust region: η²⟨S_l, ∇_l⟩ is at most κ/L
+//     ν_l = min(1, √(κ / (L t² ⟨S_l, ∇_l⟩)))                a trust region: t²⟨S_l, ∇_l⟩ is at most κ/L
 //
-// η²⟨S, ∇⟩ is twice the Kullback–Leibler divergence by which a step η S changes what the model says, as far as the
-// metric tells. With R = ∇_l (A_l + δ_l I)⁻¹ and (P_l + π_l I)⁻¹ ≈ (I − U M) / π_l
+// t²⟨S, ∇⟩ is twice the Kullback–Leibler divergence by which a step t S changes what the model says, as far as the
+// metric tells; t = η/(1 − μ), as momentum makes a step of it that many times over. With R = ∇_l (A_l + δ_l I)⁻¹ and
+// (P_l + π_l I)⁻¹ ≈ (I − U M) / π_l
 //
 //     S = ν (R − U (M R)) / π,   ⟨S, ∇⟩ = ν (⟨R, ∇⟩ − ⟨M R, Uᵀ∇⟩) / π
 //
@@ -642,7 +643,8 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     const double slope = (whole - elementwise::inner_product<T>(mr, seen(l, 0, 1))) / pi;
     if (!std::isfinite(slope)) return false;
     const double longest = setup_.output.trust / static_cast<double>(depth());
-    const double length = step.rate * step.rate * slope;
+    const double t = step.rate / (1 - setup_.momentum);
+    const double length = t * t * slope;
     const T factor = static_cast<T>((length > longest ? std::sqrt(longest / length) : 1) / pi);
     std::atomic<bool> finite{true};
     const double flops = product_flops(setup_.network.outputs(l), 2 * q, mr.columns);

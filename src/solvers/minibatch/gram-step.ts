@@ -38,9 +38,9 @@ export const GRAM_STEP = {
     says: "Of 'both': damping in mean eigenvalues of P_l: π_l = c_P trace(P_l)/n.",
   }),
   trustRegion: number('positive', {
-    default: 1e-4,
+    default: 3e-3,
     symbol: 'κ',
-    says: "Of 'both': a W step is at most so long that η² ⟨S_l, ∇_l⟩ = κ/L.",
+    says: "Of 'both': a W step is at most so long that (η/(1 − μ))² ⟨S_l, ∇_l⟩ = κ/L.",
   }),
   momentum: number('fraction', { default: 0.9, symbol: 'μ', says: 'Memory of the momentum.' }),
   nesterov: flag({ default: true, says: 'Look ahead along the momentum: − η (S_l + μV_l) in place of − ηV_l.' }),

@@ -38,7 +38,7 @@ const PLAIN: PlainSettings = {
   relativeDamping: 0.7,
   metric: 'input',
   outputDamping: 0.5,
-  trustRegion: 1e-3,
+  trustRegion: 1e-2,
   momentum: 0.8,
   nesterov: true,
   l2: 0,
