@@ -79,9 +79,9 @@ await program(OPTIONS, async ({ tasks, methods, budgets, trials, seeds, threads,
     }
 
     /** Seconds of an epoch: the median of some, without the first. */
-    async function pace(settings: Settings): Promise<number> {
-      const { solver, batchSize = 0 } = settings as { readonly solver: string; readonly batchSize?: number };
-      const key = { task, method: solver, budget: 0, batchSize };
+    async function pace(method: string, settings: Settings): Promise<number> {
+      const { batchSize = 0 } = settings as { readonly batchSize?: number };
+      const key = { task, method, budget: 0, batchSize };
       const known = study.find(key)?.epoch;
       if (known !== undefined) return known;
       const short = timid(settings);
@@ -94,10 +94,10 @@ await program(OPTIONS, async ({ tasks, methods, budgets, trials, seeds, threads,
 
     for (const { budget, method } of combinations({ budget: budgets, method: methods })) {
       const key = { task, method, budget };
-      const seconds = budget * (await pace({ solver: 'adam' }));
+      const seconds = budget * (await pace('adam', { solver: 'adam' }));
       const space = trialsOf(method, trials);
       const epochsOf = async (settings: Settings): Promise<number> =>
-        Math.floor(1e-3 + seconds / (await pace(settings)));
+        Math.floor(1e-3 + seconds / (await pace(method, settings)));
       let cell: Run = study.find(key) ?? { ...key, validation: [] };
       for (const settings of space.slice(cell.validation?.length ?? 0)) {
         const epochs = await epochsOf(settings);

@@ -22,7 +22,7 @@ export const BUDGETS = '1,2,4,8,16';
 
 /** Of rates and penalties from and to, with a uniform logarithm; of the others a choice. */
 type Space = Readonly<Record<string, readonly unknown[]>>;
-const RATES = ['learningRate', 'sigma', 'rho'];
+const RATES = ['learningRate', 'trustRegion', 'sigma', 'rho'];
 
 const batchSize = [64, 128, 256, 512];
 const learningRateSchedule = ['cosine'];
@@ -31,6 +31,13 @@ const learningRateSchedule = ['cosine'];
 export const SPACES: Readonly<Record<string, { readonly first?: object; readonly space: Space }>> = {
   'minibatch-admm': {
     space: { learningRate: [0.05, 1.6], batchSize, relativeDamping: [1, 4, 16], l2: [0, 1e-4, 1e-3] },
+  },
+  'minibatch-admm-both': {
+    first: { solver: 'minibatch-admm', metric: 'both' },
+    space: {
+      ...{ trustRegion: [3e-4, 3e-2], batchSize, outputDamping: [0.3, 1, 3], l2: [0, 1e-4, 1e-3] },
+      ...{ metric: ['both'], solver: ['minibatch-admm'] },
+    },
   },
   adam: { space: { learningRate: [3e-4, 2e-2], batchSize, learningRateSchedule } },
   sgd: {

@@ -57,9 +57,9 @@ const falling = (
   }));
 
 /** Both metrics: each trust region with each batch and each number of epochs that the default η falls over. */
-const measured = (trustRegion: readonly number[], batchSize: readonly number[]): readonly Setting[] =>
-  combinations({ cosine: [1, 2, 3, 5], batchSize, trustRegion }).map(({ trustRegion, ...own }) => ({
-    ...{ solver: 'minibatch-admm', learningRate: 0.05, ...own, more: { metric: 'both', trustRegion } },
+const measured = (momentum: number, batchSize: readonly number[]): readonly Setting[] =>
+  combinations({ cosine: [1, 2, 3, 5], batchSize, trustRegion: [1e-3, 3e-3, 1e-2] }).map(({ trustRegion, ...own }) => ({
+    ...{ solver: 'minibatch-admm', learningRate: 0.05, ...own, more: { metric: 'both', momentum, trustRegion } },
   }));
 
 /** Each ρ with each σ; the penalties grow as a learning rate has them that falls over two or three epochs. */
@@ -73,11 +73,11 @@ const consensus = (
     ...{ solver, batchSize: 128, learningRate: 1, cosine, more: { ...own, ...more } },
   }));
 
-/** What `--tune` tries for a method: of Adam as many settings as of ours with either metric together, of BADM and SISA a few. */
+/** What `--tune` tries for a method: of Adam more settings than of ours with either metric together, of BADM and SISA a few. */
 export const GRIDS: Readonly<Record<string, readonly Setting[]>> = {
   'minibatch-admm': falling('minibatch-admm', [0.3, 0.5, 0.8], [256, 512]),
-  'minibatch-admm-both': measured([1e-3, 3e-3, 1e-2], [512, 1024]),
-  adam: falling('adam', [1e-3, 2e-3, 4e-3], [128, 256, 512, 1024]),
+  'minibatch-admm-both': [...measured(0.9, [512, 1024]), ...measured(0.8, [256, 512])],
+  adam: falling('adam', [5e-4, 1e-3, 2e-3, 3e-3, 4e-3, 6e-3], [128, 256, 512, 1024]),
   sgd: falling('sgd', [0.05, 0.1, 0.2], [128, 256], { momentum: 0.9 }),
   badm: consensus('badm', [0.5, 1], [5, 20], {}),
   sisa: consensus('sisa', [0.3, 1], [500, 2000], { subBatches: 4 }),

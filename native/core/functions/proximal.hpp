@@ -186,7 +186,9 @@ void lean(const Regulariser& omega, Rows rows, MatrixView<T> own, MatrixView<con
 // left, whose own t is the harmonic mean. `own` as it is before the steps of the entries, which `step` takes.
 template <typename T, typename Size, typename Step>
 void tied_step(const Regulariser& omega, MatrixView<T> own, MatrixView<const T> metric, Size size, Step&& step) {
-  std::vector<T> found;
+  // Of this thread: what a first step allocates serves the others.
+  thread_local std::vector<T> found;
+  found.clear();
   for (std::size_t j = 0; j < own.rows; ++j) {
     for (const auto& group : omega.equal) {
       double weights = 0, sum = 0, plain = 0;
