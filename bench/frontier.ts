@@ -20,7 +20,7 @@ import {
 } from './frontier/protocol.js';
 import { count, counts, flag, program, STUDY, say, some, told } from './harness/program.js';
 import { measured, resultFile } from './harness/results.js';
-import { follow } from './harness/samples.js';
+import { firstOf, follow } from './harness/samples.js';
 import { median } from './harness/statistics.js';
 import { combinations, studyIn, upTo } from './harness/study.js';
 import { inWords, table } from './harness/table.js';
@@ -38,7 +38,7 @@ const OPTIONS = {
 interface Run {
   readonly task: TaskName;
   readonly method: string;
-  /** 0 of a pace: seconds an epoch of so many samples a batch, 0 for the default. */
+  /** 0 of a pace: the time of an epoch of so many samples a batch (0 for the default) over that of Adam's. */
   readonly budget: number;
   readonly batchSize?: number;
   readonly epoch?: number;
@@ -50,6 +50,11 @@ interface Run {
   readonly seconds?: readonly number[];
 }
 type Cell = Run & Required<Pick<Run, 'validation' | 'best' | 'epochs' | 'test' | 'seconds'>>;
+
+/** Times of an epoch differ by so much. */
+const NEARLY = 1.03;
+/** How often an epoch is timed beside one of Adam's, on so many samples at most. */
+const [TURNS, TIMED] = [3, 10_000];
 
 const higher = (task: TaskName): boolean => TARGETS[task].score === 'accuracy';
 const better = (task: TaskName, one: number, other: number): boolean => (higher(task) ? one > other : one < other);
@@ -65,6 +70,7 @@ await program(OPTIONS, async ({ tasks, methods, budgets, trials, seeds, threads,
       continue;
     }
     const { network, all, fewer } = found;
+    const timed = { ...fewer, train: firstOf(fewer.train, TIMED) };
 
     /** Trains to the end of so many epochs. */
     async function trained(settings: Settings, { train: samples, test }: typeof all, epochs: number, seed: number) {
@@ -78,26 +84,31 @@ await program(OPTIONS, async ({ tasks, methods, budgets, trials, seeds, threads,
       return { score: score ?? Number.NaN, laps, seconds: laps.reduce((sum, lap) => sum + lap, 0) };
     }
 
-    /** Seconds of an epoch: the median of some, without the first. */
+    /** Seconds of an epoch with steps so short that nothing diverges: the median of some, without the first. */
+    async function lap(settings: Settings): Promise<number> {
+      const short = timid(settings);
+      const first = (await trained(short, timed, 2, 1)).laps.at(-1) ?? 0;
+      const { laps } = await trained(short, timed, Math.max(3, Math.min(30, Math.round(0.3 / first))), 1);
+      return median(laps.slice(1));
+    }
+
+    /** Seconds of an epoch over those of Adam's with its defaults, in turns, as a machine is not as fast at all times: the median. */
     async function pace(method: string, settings: Settings): Promise<number> {
       const { batchSize = 0 } = settings as { readonly batchSize?: number };
       const key = { task, method, budget: 0, batchSize };
       const known = study.find(key)?.epoch;
       if (known !== undefined) return known;
-      const short = timid(settings);
-      const first = (await trained(short, fewer, 2, 1)).laps.at(-1) ?? 0;
-      const { laps } = await trained(short, fewer, Math.max(3, Math.min(30, Math.round(0.3 / first))), 1);
-      const epoch = (median(laps.slice(1)) * all.train.x.rows) / fewer.train.x.rows;
-      await study.put(key, { ...key, epoch });
-      return epoch;
+      const ratios: number[] = [];
+      for (let turn = 0; turn < TURNS; turn += 1) ratios.push((await lap(settings)) / (await lap({ solver: 'adam' })));
+      await study.put(key, { ...key, epoch: median(ratios) });
+      return median(ratios);
     }
 
     for (const { budget, method } of combinations({ budget: budgets, method: methods })) {
       const key = { task, method, budget };
-      const seconds = budget * (await pace('adam', { solver: 'adam' }));
       const space = trialsOf(method, trials);
       const epochsOf = async (settings: Settings): Promise<number> =>
-        Math.floor(1e-3 + seconds / (await pace(method, settings)));
+        Math.floor((NEARLY * budget) / (await pace(method, settings)));
       let cell: Run = study.find(key) ?? { ...key, validation: [] };
       for (const settings of space.slice(cell.validation?.length ?? 0)) {
         const epochs = await epochsOf(settings);
