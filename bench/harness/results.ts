@@ -54,7 +54,7 @@ export const rounded = (value: unknown): unknown =>
     JSON.stringify(value, (_, each: unknown) => (typeof each === 'number' ? Number(each.toPrecision(DIGITS)) : each)),
   );
 
-/** JSON in few lines: a record in one of its own, numbers and short fields side by side. */
+/** JSON in few lines: a long record in one of its own, numbers, short records and short fields side by side. */
 export function compact(value: unknown, indent = ''): string {
   const line = JSON.stringify(value);
   if (line.length + indent.length <= WIDTH || typeof value !== 'object' || value === null) return line;
@@ -64,8 +64,8 @@ export function compact(value: unknown, indent = ''): string {
     return `{\n${filled(fields, inner)}\n${indent}}`;
   }
   const parts = value.map((each) => compact(each, inner));
-  const scalars = value.every((each) => typeof each !== 'object' || each === null);
-  return `[\n${scalars ? filled(parts, inner) : parts.map((part) => inner + part).join(',\n')}\n${indent}]`;
+  const short = parts.every((part) => part.length <= WIDTH / 3);
+  return `[\n${short ? filled(parts, inner) : parts.map((part) => inner + part).join(',\n')}\n${indent}]`;
 }
 
 /** As many parts in a line as there is room for. */

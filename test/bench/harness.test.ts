@@ -61,15 +61,23 @@ describe('a result file', () => {
     name: 'x',
     points: Array.from({ length: 30 }, (_, i) => ({ iteration: i, accuracy: i / 8 })),
     numbers: Array.from({ length: 300 }, (_, i) => i),
+    runs: Array.from({ length: 9 }, (_, i) => ({
+      method: 'of a name that is long',
+      seed: i,
+      scores: Array(9).fill(i / 8),
+    })),
   };
 
-  test('has a line a record, and numbers side by side', () => {
+  test('has a line a long record, and short ones and numbers side by side', () => {
     const written = compact(result);
     expect(JSON.parse(written)).toEqual(result);
     const lines = written.split('\n');
-    expect(lines).toContain('  {"iteration":8,"accuracy":1},');
+    expect(lines).toContain(`  ${JSON.stringify(result.runs[4])},`);
+    expect(lines.filter((line) => line.includes('"iteration":8,'))).toEqual([
+      expect.stringContaining('"iteration":9,'),
+    ]);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(241);
-    expect(lines.length).toBeLessThan(50);
+    expect(lines.length).toBeLessThan(40);
   });
 
   test('has eight digits of a number, and null for what is not finite', () => {
