@@ -645,7 +645,9 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     const double longest = setup_.output.trust / static_cast<double>(depth());
     const double t = step.rate / (1 - setup_.momentum);
     const double length = t * t * slope;
-    const T factor = static_cast<T>((length > longest ? std::sqrt(longest / length) : 1) / pi);
+    // Of a step that is not taken nothing is kept: a longer one to come would make it more than the region allows.
+    const double within = !(t > 0) ? 0 : length > longest ? std::sqrt(longest / length) : 1;
+    const T factor = static_cast<T>(within / pi);
     std::atomic<bool> finite{true};
     const double flops = product_flops(setup_.network.outputs(l), 2 * q, mr.columns);
     team_.run(chunks, flops, [&](std::size_t chunk, unsigned) {
