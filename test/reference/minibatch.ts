@@ -164,7 +164,9 @@ export function* minibatchPlainly(
           const pi = (settings.outputDamping * trace(Pl)) / Pl.rows;
           S = transpose(solveFromRight(transpose(S), damped(Pl, pi)));
           S = scaled(
-            Math.min(1, Math.sqrt(settings.trustRegion / L / ((eta / (1 - momentum)) ** 2 * dot(S, gradient)))),
+            eta === 0
+              ? 0
+              : Math.min(1, Math.sqrt(settings.trustRegion / L / ((eta / (1 - momentum)) ** 2 * dot(S, gradient)))),
             S,
           );
         }

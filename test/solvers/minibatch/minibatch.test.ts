@@ -97,6 +97,7 @@ describe('mini-batch dlADMM is what its file says', () => {
     ['both metrics', { metric: 'both' }, NETWORK],
     ['both metrics, batches wider than the layers', { metric: 'both', batchSize: 20 }, NETWORK],
     ['both metrics, no step too long', { metric: 'both', trustRegion: 1e9, step: () => 0.01 }, NETWORK],
+    ['both metrics, steps that are not taken', { metric: 'both', step: (t) => (t % 3) * 0.05 }, NETWORK],
     ['both metrics, with ℓ2', { metric: 'both', l2: 0.05, nesterov: false }, NETWORK],
     ['both metrics, W before the next a', { metric: 'both', interleaved: true }, NETWORK],
     ['both metrics, without a memory', { metric: 'both', gramMemory: 0, gramEvery: 1, momentum: 0 }, NETWORK],
