@@ -25,7 +25,7 @@ async function measure(name: string, iterations: number, threads: number) {
   const x = Float64Array.from({ length: COUNT }, (_, i) => -1 + (2 * i) / (COUNT - 1));
   const training = train(
     { x: { data: x, rows: COUNT, columns: 1 }, y: x.map((value) => value * value) },
-    { solver: 'sigmoid-admm', loss: 'squared-error', ...options, iterations, threads },
+    { solver: 'sigmoid-admm', loss: 'squared-error', standardiseTargets: false, ...options, iterations, threads },
   );
   /** K, the residual, and its means (1/K) Σ_{k ≤ K} of all iterations and of those after the tenth. */
   const points: { iteration: number; kkt: number; mean: number; later: number | null }[] = [];

@@ -45,6 +45,7 @@ export function open(task: Task, method: Method, seed: number, { points, epochs,
     sgd: { ...sgd, activation: 'relu' },
     'sgd-sigmoid': { ...sgd, activation: 'sigmoid' },
   }[method];
-  const common = { layers: layersOf(task, method), loss: 'squared-error', seed, threads, trainMetrics: !byTest };
+  const its = { layers: layersOf(task, method), loss: 'squared-error', standardiseTargets: false };
+  const common = { ...its, seed, threads, trainMetrics: !byTest };
   return train(data, { ...common, iterations: epochs, ...own } as TrainOptions);
 }

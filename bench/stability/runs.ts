@@ -94,7 +94,7 @@ export function runs(): readonly Run[] {
 /** The smallest error over the epochs; `null` where the training met what is not finite, whatever was reached before. */
 export async function outcomeOf(run: Run, seed: number, epochs: number, points: number, threads: number) {
   const { data, ...network } = await dataOf(run, seed, points);
-  const limits = { iterations: epochs, seed, threads, trainMetrics: run.task === 'x2' };
+  const limits = { standardiseTargets: false, iterations: epochs, seed, threads, trainMetrics: run.task === 'x2' };
   const training = train(data, { ...run.options, ...network, ...limits } as TrainOptions);
   let error = Number.POSITIVE_INFINITY;
   const { model, status } = await follow(training, ({ train: onTrain, test }) => {
