@@ -15,8 +15,8 @@ type Choice = { readonly method: string; readonly factor: number; readonly optio
 export const stepped = (methods: readonly (typeof METHODS)[number][]): readonly Choice[] =>
   combinations({ method: methods, factor: FACTORS }).map(({ method, factor }) => {
     if (method === 'adam') return { method, factor, options: () => ({ solver: method, learningRate: factor * 1e-3 }) };
-    const metric = method === 'minibatch-admm' ? 'input' : 'both';
-    const options = ({ loss }: Task) => ({ metric, learningRate: factor * defaultRate(loss, metric) });
+    const factors = method === 'minibatch-admm' ? 'input' : 'both';
+    const options = ({ loss }: Task) => ({ factors, learningRate: factor * defaultRate(loss, factors) });
     return { method, factor, options: (task) => ({ solver: 'minibatch-admm', ...options(task) }) };
   });
 

@@ -33,10 +33,10 @@ export const SPACES: Readonly<Record<string, { readonly first?: object; readonly
     space: { learningRate: [0.05, 1.6], batchSize, relativeDamping: [1, 4, 16], l2: [0, 1e-4, 1e-3] },
   },
   'minibatch-admm-both': {
-    first: { solver: 'minibatch-admm', metric: 'both' },
+    first: { solver: 'minibatch-admm', factors: 'both' },
     space: {
       ...{ trustRegion: [3e-4, 3e-2], batchSize, outputDamping: [0.3, 1, 3], l2: [0, 1e-4, 1e-3] },
-      ...{ metric: ['both'], solver: ['minibatch-admm'] },
+      ...{ factors: ['both'], solver: ['minibatch-admm'] },
     },
   },
   adam: { space: { learningRate: [3e-4, 2e-2], batchSize, learningRateSchedule } },

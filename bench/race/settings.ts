@@ -56,10 +56,10 @@ const falling = (
     ...(more && { more }),
   }));
 
-/** Both metrics: each trust region with each batch and each number of epochs that the default η falls over. */
+/** Both factors: each trust region with each batch and each number of epochs that the default η falls over. */
 const measured = (momentum: number, batchSize: readonly number[]): readonly Setting[] =>
   combinations({ cosine: [1, 2, 3, 5], batchSize, trustRegion: [1e-3, 3e-3, 1e-2] }).map(({ trustRegion, ...own }) => ({
-    ...{ solver: 'minibatch-admm', learningRate: 0.05, ...own, more: { metric: 'both', momentum, trustRegion } },
+    ...{ solver: 'minibatch-admm', learningRate: 0.05, ...own, more: { factors: 'both', momentum, trustRegion } },
   }));
 
 /** Each ρ with each σ; the penalties grow as a learning rate has them that falls over two or three epochs. */
@@ -73,7 +73,7 @@ const consensus = (
     ...{ solver, batchSize: 128, learningRate: 1, cosine, more: { ...own, ...more } },
   }));
 
-/** What `--tune` tries for a method: of Adam more settings than of ours with either metric together, of BADM and SISA a few. */
+/** What `--tune` tries for a method: of Adam more settings than of ours with one factor and with both, of BADM and SISA a few. */
 export const GRIDS: Readonly<Record<string, readonly Setting[]>> = {
   'minibatch-admm': falling('minibatch-admm', [0.3, 0.5, 0.8], [256, 512]),
   'minibatch-admm-both': [...measured(0.9, [512, 1024]), ...measured(0.8, [256, 512])],

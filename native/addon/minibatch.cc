@@ -43,7 +43,7 @@ GramSettings gram_from(const Napi::Object& options) {
 OutputMetric output_from(const Napi::Object& options) {
   const Napi::Env env = options.Env();
   OutputMetric output;
-  output.used = choice<bool>(options, "metric", {{"input", false}, {"both", true}});
+  output.used = choice<bool>(options, "factors", {{"input", false}, {"both", true}});
   output.damping = member_number(options, "outputDamping");
   output.trust = member_number(options, "trustRegion");
   for (const double value : {output.damping, output.trust}) {
@@ -69,7 +69,7 @@ class Minibatch : public Steps<Minibatch, Windows<StateHandle<Minibatch, Minibat
     setup.sweep = sweep_from(options, setup.network.layers());
     setup.regularisers = regularisers_from(options, setup.network);
     if (setup.output.used && !setup.regularisers.empty())
-      reject(env, "one metric is for networks without regularisers");
+      reject(env, "both factors are for networks without regularisers");
     return setup;
   }
 };

@@ -208,13 +208,13 @@ void minibatches() {
       },
       few, false);
   go(
-      "both metrics",
+      "both factors",
       [](MinibatchSetup& it) {
         it.output = {true, 0.5, 1e-3};
       },
       few, true);
   go(
-      "both metrics with decay, fewer samples in a batch than ranks",
+      "both factors with decay, fewer samples in a batch than ranks",
       [](MinibatchSetup& it) {
         it.batch = 2;
         it.gram.l2 = 0.03;

@@ -155,7 +155,7 @@ template <typename T>
 void batches(const GramSettings& gram, std::size_t batch, Activation activation, const OutputMetric& output = {}) {
   const bool full = gram.form == GramForm::full;
   same_for_any_team(text("batches of ", batch, full ? ", full Gram matrices, " : ", ",
-                         output.used ? "both metrics, " : "", type_name<T>()),
+                         output.used ? "both factors, " : "", type_name<T>()),
                     [&](unsigned threads) {
                       MinibatchSetup setup;
                       if (in_haste())

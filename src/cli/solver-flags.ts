@@ -1,5 +1,6 @@
 /** Options as flags of the command line, derived from their declarations. */
 import { type Command, Option as Flag, InvalidArgumentError } from 'commander';
+import { DlAdmmError } from '../core/errors.js';
 import type { Option, Schema, Typed } from '../network/schema.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import { schemaOf } from '../solvers/shared/descriptor.js';
@@ -38,7 +39,11 @@ function* placesIn(
   }
 }
 
-/** Every option that can be typed, once, with the solvers that have it. */
+/**
+ * Every option that can be typed, once, with the solvers that have it.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT for two options of one flag
+ */
 export function placesOf(solvers: readonly AnySolver[]): readonly Place[] {
   const places = new Map<string, Place>();
   for (const solver of solvers) {
@@ -46,6 +51,10 @@ export function placesOf(solvers: readonly AnySolver[]): readonly Place[] {
       const long = longOf(path, option);
       const here = { solver, option };
       const before = places.get(long);
+      if (before !== undefined && before.path.join('.') !== path.join('.')) {
+        const text = `Expected a flag of its own for the option ${path.join('.')} of ${solver.name} but received --${long}, that of ${before.path.join('.')}`;
+        throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `${text}; flag: '…' in its declaration gives it another`);
+      }
       places.set(long, { path, long, declared: before ? [...before.declared, here] : [here] });
     }
   }

@@ -354,7 +354,7 @@ export interface NativeMinibatchOptions extends NativeBatchOptions {
   readonly beta: number;
   readonly gramEvery: number;
   readonly damping: number;
-  readonly metric: 'input' | 'both';
+  readonly factors: 'input' | 'both';
   readonly outputDamping: number;
   readonly trustRegion: number;
   readonly momentum: number;

@@ -273,7 +273,7 @@ const minibatch = {
   beta: mostly(fc.constantFrom(0, 0.9), 1, -1, NaN),
   gramEvery: mostly(fc.constantFrom(1, 3), 0, -1, NaN),
   damping: mostly(fc.constantFrom(0, 1, 4), -1, Infinity, NaN),
-  metric: mostly(fc.constantFrom('input', 'both'), 'output'),
+  factors: mostly(fc.constantFrom('input', 'both'), 'output'),
   outputDamping: mostly(fc.constantFrom(1e-3, 1, 1e300), 0, -1, Infinity, NaN),
   trustRegion: mostly(fc.constantFrom(1e-300, 1e-4, 1e300), 0, -1, NaN),
   momentum: mostly(fc.constantFrom(0, 0.9), 1, -1, NaN),

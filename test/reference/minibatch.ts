@@ -24,7 +24,7 @@ export interface PlainSettings {
   readonly gramMemory: number;
   readonly gramEvery: number;
   readonly relativeDamping: number;
-  readonly metric: 'input' | 'both';
+  readonly factors: 'input' | 'both';
   readonly outputDamping: number;
   readonly trustRegion: number;
   readonly momentum: number;
@@ -139,7 +139,7 @@ export function* minibatchPlainly(
         }
         const drawn = which.map((_, i) => {
           const row = Array.from({ length: at(W, L - 1, 'W').rows }, (_v, j) => entry(at(z, L - 1, 'z'), i, j));
-          return settings.metric === 'both' ? drawnMultiplier(network, row, settings.seed, taken - 1, i) : row;
+          return settings.factors === 'both' ? drawnMultiplier(network, row, settings.seed, taken - 1, i) : row;
         });
         let v = matrix(B, at(W, L - 1, 'W').rows, (i, j) => at(at(drawn, i, 'drawn'), j, 'v'));
         for (let l = L - 1; l >= 0; l--) {
@@ -159,7 +159,7 @@ export function* minibatchPlainly(
         const delta = l2 + relativeDamping * (trace(Al) / Al.rows + l2);
         const gradient = plus(scaled(1 / B, transposedTimes(D, input)), l2, at(W, l, 'W'));
         let S = solveFromRight(gradient, damped(Al, delta));
-        if (settings.metric === 'both') {
+        if (settings.factors === 'both') {
           const Pl = at(P, l, 'P');
           const pi = (settings.outputDamping * trace(Pl)) / Pl.rows;
           S = transpose(solveFromRight(transpose(S), damped(Pl, pi)));

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -72,6 +72,21 @@ describe('a solver that is declared outside of the package', () => {
     expect(help.out).toMatch(/--rest <n> +Iterations after the first that leave u alone \(default: 0\)/);
     const wrong = await run('train', '--data', 'iris', ...solver, '--momentum', '0.9');
     expect(wrong.err).toMatch(/Expected only .* for the options of forward-admm but received momentum/);
+  });
+
+  test('has flags of its own alone: --metric is what a training is judged by', async () => {
+    const solvers = new URL('../../dist/solvers.js', import.meta.url).href;
+    const text = readFileSync(FILE, 'utf8').replace('../../../dist/solvers.js', solvers);
+    const path = join(folder, 'taken.mjs');
+    writeFileSync(
+      path,
+      text.replace('    rest: whole', "    metric: number('positive', { default: 1, says: 'A.' }),\n    rest: whole"),
+    );
+    const { code, err } = await run('train', '--data', 'iris', '--solver', path);
+    expect(code).toBe(1);
+    expect(err).toMatch(
+      /flag of its own for the option metric of forward-admm but .*--metric, that of earlyStopping\.metric/,
+    );
   });
 
   test('is compared with the others by bench:compare', async () => {

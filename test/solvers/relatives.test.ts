@@ -34,12 +34,12 @@ describe("our methods beside their nearest relatives'", () => {
   );
 
   // K-FAC damps both factors of a layer by one share of their mean eigenvalues.
-  test('a layer steps in mini-batch dlADMM, with both metrics and no momentum, where it does in K-FAC', async () => {
+  test('a layer steps in mini-batch dlADMM, with both factors and no momentum, where it does in K-FAC', async () => {
     const { rule, shares } = kfac(NETWORK, SAMPLES, 3, { damping: 0.02, l2: 0 });
     const plain = trainPlainly(NETWORK, SAMPLES, START, { batchSize: 40, shuffle: false }, rule).next().value.w;
     for (const [l, share] of shares.entries()) {
       const own = {
-        metric: 'both',
+        factors: 'both',
         gram: 'full',
         rank: 100,
         momentum: 0,

@@ -45,8 +45,8 @@ const SOLVERS = [
     { learningRateSchedule: 'constant' },
   ],
   [
-    'mini-batch dlADMM, both metrics',
-    { solver: 'minibatch-admm', batchSize: 20, metric: 'both' },
+    'mini-batch dlADMM, both factors',
+    { solver: 'minibatch-admm', batchSize: 20, factors: 'both' },
     { learningRateSchedule: 'constant' },
   ],
   [

@@ -61,7 +61,7 @@ describe('training from a store', () => {
 
   test.each([
     ['minibatch-admm', { gramEvery: 3 }],
-    ['minibatch-admm', { metric: 'both' }],
+    ['minibatch-admm', { factors: 'both' }],
     ['sgd', { momentum: 0.9 }],
     ['adagrad', {}],
     ['adadelta', {}],

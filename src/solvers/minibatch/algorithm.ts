@@ -17,7 +17,7 @@
  *     V_l ← μ V_l + S_l
  *     [W_l b_l] ← [W_l b_l] − η (S_l + μ V_l)         or − η V_l without Nesterov's look ahead
  *
- * With `metric: 'both'` the multipliers have a metric too, from multipliers v_l for labels that the model draws itself, and a
+ * With `factors: 'both'` the multipliers have a metric too, from multipliers v_l for labels that the model draws itself, and a
  * trust region bounds the step that momentum makes of it:
  *
  *     P_l ← β P_l + (1 − β) v_lᵀ v_l / B                with A_l, on the directions in which it is largest
@@ -28,7 +28,7 @@
  * η/c held fixed it is a gradient step, as dlADMM takes it; where all W follow all targets, D_l is the back-propagated
  * gradient. Then S_l is the gradient preconditioned on its input side alone: one of the two factors of K-FAC (Martens and
  * Grosse, ICML 2015), and the step of FOOF (Benzing, "Gradient Descent on Neurons and its Link to Approximate Second-Order
- * Optimization", ICML 2022). With both metrics it has K-FAC's direction, whose length is that of natural gradients held to a
+ * Optimization", ICML 2022). With both factors it has K-FAC's direction, whose length is that of natural gradients held to a
  * Kullback–Leibler divergence (Ba, Grosse and Martens, ICLR 2017).
  */
 

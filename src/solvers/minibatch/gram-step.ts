@@ -28,7 +28,7 @@ export const GRAM_STEP = {
     { min: 0 },
     { default: 4, symbol: 'c', says: 'Damping in mean eigenvalues of A_l: δ_l = λ + c (trace(A_l)/n + λ).' },
   ),
-  metric: word(['input', 'both'], {
+  factors: word(['input', 'both'], {
     default: 'input',
     says: "What a W step is measured by: A_l of its inputs, or P_l of multipliers too, for labels that the model draws (K-FAC's second factor). Not with regularise, monotone or equal.",
   }),
@@ -55,8 +55,8 @@ export const defaultBatchSize = (samples: number): number =>
 
 /**
  * η where none is given: 0.2 over the largest curvature of R in z_L, which is ½ for softmax cross-entropy and 1 for the
- * squared errors (the hinge loss, which has none, is taken as the former). With both metrics the curvature is in the second
+ * squared errors (the hinge loss, which has none, is taken as the former). With both factors the curvature is in the second
  * one, and the trust region tells how far a step goes until η has fallen.
  */
-export const defaultRate = (loss: Loss, metric: GramStepOptions['metric'] = 'input'): number =>
-  metric === 'both' ? 0.05 : ['squared-error', 'one-hot-squared-error', 'huber'].includes(loss) ? 0.2 : 0.4;
+export const defaultRate = (loss: Loss, factors: GramStepOptions['factors'] = 'input'): number =>
+  factors === 'both' ? 0.05 : ['squared-error', 'one-hot-squared-error', 'huber'].includes(loss) ? 0.2 : 0.4;

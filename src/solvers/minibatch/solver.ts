@@ -8,11 +8,11 @@ import { MONOTONE, REGULARISE, regularisedBy } from '../shared/regularise.js';
 import type { Sweep, Update } from '../shared/sweep.js';
 import { listBatchUpdates, minibatchSweep } from './algorithm.js';
 import { defaultRate, GRAM_STEP } from './gram-step.js';
-import { checkMetric, minibatches } from './splitting.js';
+import { checkFactors, minibatches } from './splitting.js';
 
 const OPTIONS = {
   learningRate: option(LEARNING_RATE, {
-    otherwise: "0.4, of squared errors 0.2; with metric: 'both' 0.05",
+    otherwise: "0.4, of squared errors 0.2; with factors: 'both' 0.05",
     symbol: 'η',
     says: 'The length of a W step: a number, or a function that gives one for each batch.',
   }),
@@ -58,10 +58,10 @@ export const minibatch = defineSolver({
     },
     { iterations: epochs, network },
   ) => {
-    const given = rate ?? defaultRate(network.loss, method.metric);
+    const given = rate ?? defaultRate(network.loss, method.factors);
     const stepFor = scheduled({ rate: given, falls, otherwise: 'cosine', epochs });
     const regular = regularisedBy({ regularise, monotone, equal }, network);
-    checkMetric(method.metric, regular.regularisers);
+    checkFactors(method.factors, regular.regularisers);
     return { method, stepFor, shuffle, initialisation, ...present({ batchSize }), ...regular };
   },
 });

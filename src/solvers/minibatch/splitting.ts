@@ -60,10 +60,11 @@ function updatesOf({ sweep = minibatchSweep, network }: MinibatchSessionOptions)
   return listBatchUpdates(typeof sweep === 'function' ? sweep : () => sweep, network.layers.length - 1);
 }
 
-/** @throws DlAdmmError ERR_DLADMM_ARGUMENT for both metrics with regularisers, whose steps are split in that of the inputs */
-export function checkMetric(metric: MinibatchMethod['metric'], regularisers: unknown): void {
-  if (metric !== 'both' || regularisers === undefined) return;
-  const text = "Expected metric: 'input' with regularise, monotone or equal, whose steps are split in that metric";
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT for both factors with regularisers, whose steps are split in that of the inputs */
+export function checkFactors(factors: MinibatchMethod['factors'], regularisers: unknown): void {
+  if (factors !== 'both' || regularisers === undefined) return;
+  const text =
+    "Expected factors: 'input' with regularise, monotone or equal, whose steps are split in that of the inputs";
   throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `${text}, but received 'both'`);
 }
 
@@ -71,7 +72,7 @@ function check(options: MinibatchSessionOptions): void {
   flag(given(options.shuffle, true), 'options.shuffle');
   whole(given(options.seed, 1), 0, 2 ** 32 - 1, 'options.seed');
   completed(GRAM_STEP, options, 'options.', options);
-  checkMetric(options.metric, options.regularisers);
+  checkFactors(options.factors, options.regularisers);
   updatesOf(options);
 }
 
@@ -121,7 +122,7 @@ export const minibatches: Splitting<
     };
     return new StepSession<MinibatchTypes>(await openNative(opening, options, data, name), {
       stepsPerEpoch: (own, count) => Math.ceil(count / batchOf(own, count)),
-      learningRate: ({ network, metric }) => defaultRate(network.loss, metric),
+      learningRate: ({ network, factors }) => defaultRate(network.loss, factors),
     });
   },
   async course({ network, dtype, threads, seed, method, batchSize, regularisers, shuffle, stepFor }, data, share) {

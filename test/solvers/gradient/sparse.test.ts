@@ -187,9 +187,9 @@ describe('fit on sparse features', () => {
     ['full', 'input'],
     ['low-rank', 'both'],
   ] as const)(
-    'is of mini-batch dlADMM too, with a Gram matrix of their entries: gram %s, metric %s',
-    async (gram, metric) => {
-      const own = { ...options, solver: 'minibatch-admm', rank: 6, gram, metric } as const;
+    'is of mini-batch dlADMM too, with a Gram matrix of their entries: gram %s, factors %s',
+    async (gram, factors) => {
+      const own = { ...options, solver: 'minibatch-admm', rank: 6, gram, factors } as const;
       const train = async (x: typeof sparse | typeof dense, threads: number) => {
         const { model, history } = await fit({ x, labels }, { ...own, threads });
         return { weights: model.weights, biases: model.biases, losses: history.map(({ loss }) => loss) };

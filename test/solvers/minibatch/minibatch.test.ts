@@ -36,7 +36,7 @@ const PLAIN: PlainSettings = {
   gramMemory: 0.9,
   gramEvery: 3,
   relativeDamping: 0.7,
-  metric: 'input',
+  factors: 'input',
   outputDamping: 0.5,
   trustRegion: 1e-2,
   momentum: 0.8,
@@ -94,15 +94,15 @@ describe('mini-batch dlADMM is what its file says', () => {
     ['one-hot squared error', {}, { ...NETWORK, loss: 'one-hot-squared-error' }],
     ['hinge', {}, { ...NETWORK, loss: 'hinge' }],
     ['a single layer', {}, { ...NETWORK, layers: [5, 3] }],
-    ['both metrics', { metric: 'both' }, NETWORK],
-    ['both metrics, batches wider than the layers', { metric: 'both', batchSize: 20 }, NETWORK],
-    ['both metrics, no step too long', { metric: 'both', trustRegion: 1e9, step: () => 0.01 }, NETWORK],
-    ['both metrics, steps that are not taken', { metric: 'both', step: (t) => (t % 3) * 0.05 }, NETWORK],
-    ['both metrics, with ℓ2', { metric: 'both', l2: 0.05, nesterov: false }, NETWORK],
-    ['both metrics, W before the next a', { metric: 'both', interleaved: true }, NETWORK],
-    ['both metrics, without a memory', { metric: 'both', gramMemory: 0, gramEvery: 1, momentum: 0 }, NETWORK],
-    ['both metrics, squared error', { metric: 'both' }, { ...NETWORK, loss: 'squared-error', activation: 'tanh' }],
-    ['both metrics, a single layer', { metric: 'both' }, { ...NETWORK, layers: [5, 3] }],
+    ['both factors', { factors: 'both' }, NETWORK],
+    ['both factors, batches wider than the layers', { factors: 'both', batchSize: 20 }, NETWORK],
+    ['both factors, no step too long', { factors: 'both', trustRegion: 1e9, step: () => 0.01 }, NETWORK],
+    ['both factors, steps that are not taken', { factors: 'both', step: (t) => (t % 3) * 0.05 }, NETWORK],
+    ['both factors, with ℓ2', { factors: 'both', l2: 0.05, nesterov: false }, NETWORK],
+    ['both factors, W before the next a', { factors: 'both', interleaved: true }, NETWORK],
+    ['both factors, without a memory', { factors: 'both', gramMemory: 0, gramEvery: 1, momentum: 0 }, NETWORK],
+    ['both factors, squared error', { factors: 'both' }, { ...NETWORK, loss: 'squared-error', activation: 'tanh' }],
+    ['both factors, a single layer', { factors: 'both' }, { ...NETWORK, layers: [5, 3] }],
   ];
 
   test.each(cases)('%s', async (_, changes, network) => {
@@ -201,7 +201,7 @@ describe('MinibatchSession', () => {
     for (const [options, name] of bad) await expectFailure(() => open(NETWORK, options), 'ERR_DLADMM_RANGE', name);
     for (const [options, name] of [
       [{ gram: 'half' }, /gram/],
-      [{ metric: 'output' }, /metric/],
+      [{ factors: 'output' }, /factors/],
       [{ nesterov: 1 }, /nesterov/],
       [{ shuffle: 'yes' }, /shuffle/],
       [{ memory: 1 }, /memory/],

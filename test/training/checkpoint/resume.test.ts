@@ -86,8 +86,8 @@ const CASES: readonly (readonly [string, TrainOptions])[] = [
   ['isaac', { ...SGD, solver: 'isaac', learningRate: 0.1, momentum: 0.5 }],
   ['minibatch-admm', { solver: 'minibatch-admm', layers: [4, 9, 7, 3], epochs: 7, batchSize: 16, threads: 2 }],
   [
-    'minibatch-admm with both metrics',
-    { solver: 'minibatch-admm', layers: [4, 9, 7, 3], epochs: 7, batchSize: 16, metric: 'both', threads: 2 },
+    'minibatch-admm with both factors',
+    { solver: 'minibatch-admm', layers: [4, 9, 7, 3], epochs: 7, batchSize: 16, factors: 'both', threads: 2 },
   ],
   [
     'minibatch-admm with full Gram matrices, without momentum',
