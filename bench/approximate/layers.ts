@@ -53,7 +53,7 @@ async function measureCase(
   task: Task,
   { gain, depth }: (typeof CASES)[number],
   trials: number,
-  { points, epochs, threads }: Settings,
+  { points, epochs, threads, standardiseTargets }: Settings,
 ) {
   const layers = layersOf(task, 'admm').toSpliced(1, 2 - depth);
   const last: { readonly before: number; readonly after: number }[] = [];
@@ -65,7 +65,7 @@ async function measureCase(
     const data = { x: { data: x, rows: points, columns: task.inputs }, y: { data: y, rows: points, columns: 1 } };
     const options: SigmoidOptions = {
       ...{ solver: 'sigmoid-admm', layers, loss: 'squared-error', initialisation: { scheme: 'msra', gain } },
-      ...{ standardiseTargets: false, seed, threads, trainMetrics: true, iterations: epochs },
+      ...{ standardiseTargets, seed, threads, trainMetrics: true, iterations: epochs },
     };
     // The multipliers are zero and the constraints hold, so a sweep over one of them moves nothing.
     const { model: start } = await fitModel(data, { ...options, iterations: 1, sweep: () => [Lambda(1)] });

@@ -23,13 +23,20 @@ export interface Settings {
   readonly points: number;
   readonly epochs: number;
   readonly threads: number;
+  readonly standardiseTargets: boolean;
 }
 
 /**
  * A training, not yet begun. ADMM in float64; the gradient methods in float32, batches of 50, initial weights of variance
  * 2/n_{l−1} (MSRA), SGD with the rate γ · 0.95^k after k tens of epochs, Adam with γ.
  */
-export function open(task: Task, method: Method, seed: number, { points, epochs, threads }: Settings, rate: number) {
+export function open(
+  task: Task,
+  method: Method,
+  seed: number,
+  { points, epochs, threads, standardiseTargets }: Settings,
+  rate: number,
+) {
   const byTest = task.judged === 'test';
   const data = { ...task.points(points, seed, 'train'), ...(byTest && { test: task.points(points, seed, 'test') }) };
   const batches = { initialisation: 'he', batchSize: 50 };
@@ -45,7 +52,7 @@ export function open(task: Task, method: Method, seed: number, { points, epochs,
     sgd: { ...sgd, activation: 'relu' },
     'sgd-sigmoid': { ...sgd, activation: 'sigmoid' },
   }[method];
-  const its = { layers: layersOf(task, method), loss: 'squared-error', standardiseTargets: false };
+  const its = { layers: layersOf(task, method), loss: 'squared-error', standardiseTargets };
   const common = { ...its, seed, threads, trainMetrics: !byTest };
   return train(data, { ...common, iterations: epochs, ...own } as TrainOptions);
 }
