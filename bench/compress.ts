@@ -6,7 +6,8 @@
  * `predictSync` of a pruned network is faster than of a dense one, and nothing else.
  *
  * The last 5,000 training images are held out: they say which epoch is kept. Loss is what the accuracy on the test images falls by. Rounds, steps and penalty were
- * chosen by the validation loss on digits; the learning rate and l2 too, but after the test accuracy of a first run on MNIST had been seen.
+ * chosen by the validation loss on digits; the learning rate and l2 too, but after the test accuracy of a first run on MNIST had been seen. That of quantising, and
+ * that its epochs are chosen by the loss, by the validation loss on adult and MNIST.
  * `--dataset adult` takes the table in ../shared/datasets (`--data-dir`), a column a value.
  * Every run is kept in bench/results/compress.json (`--out`) as it ends: a call that was interrupted goes on. `--stored` prints what is there.
  */
@@ -58,7 +59,8 @@ type Settings = CompressOptions & { readonly learningRate?: number | (() => numb
 /** One compression after the other, all methods of as many epochs: those of an iteration of ADMM are trainings on what stays. */
 function stepsOf(name: Case, method: Method, { rounds, steps, stepEpochs, retrain }: Pace): readonly Settings[] {
   const rules = CASES[name];
-  if (method === 'admm') return [{ ...rules, rounds, steps, stepEpochs, retrain }];
+  const own = 'quantise' in rules && { learningRate: QUANTISING_RATE };
+  if (method === 'admm') return [{ ...rules, rounds, steps, stepEpochs, retrain, ...own }];
   // Nothing moves.
   if (method === 'rounding') return [{ ...rules, rounds: 1, steps: 0, retrain: 1, learningRate: 1e-12 }];
   const more = rounds * steps * stepEpochs + (rounds - 1) * Math.ceil(retrain / 3);
@@ -75,7 +77,7 @@ function stepsOf(name: Case, method: Method, { rounds, steps, stepEpochs, retrai
   }));
 }
 
-const LEARNING_RATE = 2e-3;
+const [LEARNING_RATE, QUANTISING_RATE] = [2e-3, 1e-4];
 const OPTIONS = {
   dataset: text('mnist'),
   cases: some(Object.keys(CASES) as Case[]),
@@ -167,7 +169,7 @@ await program(OPTIONS, async ({ cases, methods, seeds, rounds, steps, retrain, t
   if (crossover) return crossing(threads);
   // The same for all; a little decay takes what no pixel feeds.
   const [learningRate, l2] = [LEARNING_RATE, 1e-5];
-  const head = { dataset, rounds, steps, retrain, epochs, learningRate, l2 };
+  const head = { dataset, rounds, steps, retrain, epochs, learningRate, quantisingRate: QUANTISING_RATE, l2 };
   const study = await studyIn<typeof head, Run>(out, head, threads);
   const all = combinations({ name: cases, method: methods }).filter(({ name, method }) => isOf(name, method));
   const runs = stored ? [] : all.flatMap(({ name, method }) => upTo(seeds).map((seed) => ({ seed, name, method })));
@@ -198,7 +200,8 @@ await program(OPTIONS, async ({ cases, methods, seeds, rounds, steps, retrain, t
       stepEpochs,
       retrain,
     })) {
-      const how = { threads, learningRate: own, l2, earlyStopping: { metric: 'accuracy' } } as const;
+      const metric = 'quantise' in CASES[name] ? 'loss' : 'accuracy';
+      const how = { threads, learningRate: own, l2, earlyStopping: { metric } } as const;
       found.push(
         await compress(found.at(-1)?.model ?? dense, data, { ...rules, seed: seed + 100 * found.length }, how),
       );

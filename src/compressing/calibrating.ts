@@ -2,7 +2,7 @@
 import type { Numbers } from '../core/native.js';
 import { zeros } from '../core/numbers.js';
 import { Model } from '../model/model.js';
-import { type InputGrid, MOST_INPUTS, type Quantisation } from '../model/quantisation.js';
+import { type InputGrid, MOST_INPUTS } from '../model/quantisation.js';
 import type { ArrivingSamples } from '../samples/arriving.js';
 import { standardisedInSteps } from '../samples/standardise.js';
 import { inSteps } from '../tensor/csr.js';
@@ -26,7 +26,7 @@ export function inputGrid(values: ArrayLike<number>): InputGrid {
   const step = Math.ceil(values.length / MOST_TRIED);
   const tried = SHARES.map((share) => {
     const scale = Math.max(2 ** -126, Math.fround((share * (high - low)) / CODES));
-    const zero = Math.min(CODES, Math.round((share * -low) / scale));
+    const zero = Math.min(CODES, Math.round((share * (0 - low)) / scale));
     let error = 0;
     for (let i = 0; i < values.length; i += step) {
       const value = values[i] as number;
@@ -54,33 +54,66 @@ async function someRows(source: RowSource, most: number): Promise<Matrix> {
   return { data, rows, columns };
 }
 
-/** The grids of what comes into each layer of a model, by some samples; none for layers that are too wide for whole numbers. */
-export async function calibrated(model: Model, samples: ArrivingSamples): Promise<Quantisation['activations']> {
+/** The nearest places of a grid. */
+function rounded({ data, rows, columns }: Matrix, { scale, zero }: InputGrid): Matrix {
+  const places = zeros('float64', data.length);
+  for (let i = 0; i < places.length; i += 1)
+    places[i] = scale * (Math.min(CODES, Math.max(0, Math.round((data[i] as number) / scale) + zero)) - zero);
+  return { data: places, rows, columns };
+}
+
+/** The mean of each column of x − y. */
+function meanOff({ data: x, rows, columns }: Matrix, { data: y }: Matrix): Float64Array {
+  const off = new Float64Array(columns);
+  for (let i = 0; i < x.length; i += 1)
+    off[i % columns] = (off[i % columns] as number) + ((x[i] as number) - (y[i] as number)) / rows;
+  return off;
+}
+
+/** What rounds what comes into each layer, and the biases that go with it. */
+export interface Calibrated {
+  readonly activations: readonly InputGrid[];
+  readonly biases: readonly Numbers[];
+}
+
+/**
+ * The grids of what comes into each layer of a model, by some samples; none for layers that are too wide for whole numbers. What rounding
+ * moves the outputs of a layer by on average, its bias takes back: b_l ← b_l + E[z_l − ẑ_l], ẑ_l of the inputs rounded in all layers so far
+ * (M. Nagel et al., Data-Free Quantization through Weight Equalization and Bias Correction, ICCV 2019, section 4.2).
+ */
+export async function calibrated(model: Model, samples: ArrivingSamples): Promise<Calibrated | undefined> {
   const { network, dtype, weights, biases, standardisation } = model;
   const { layers, activation } = network;
   const widest = Math.max(...layers.slice(0, -1));
   if (widest > MOST_INPUTS) return undefined;
   const { x } = await model.arrived(samples);
   const source = await inSteps(standardisedInSteps(x, standardisation, dtype));
-  let h = await someRows(source, Math.max(1, Math.min(MOST_ROWS, Math.floor(MOST_NUMBERS / widest))));
-  const grids = [inputGrid(h.data)];
-  const says = async (widths: readonly number[], W: readonly Numbers[], b: readonly Numbers[], of: Matrix) => {
-    using part = new Model({
-      network: { layers: widths, activation, loss: 'squared-error' },
-      dtype,
-      weights: W,
-      biases: b,
-    });
-    return (await part.predict(of)).outputs.data;
+  const says = async (widths: readonly number[], W: Numbers, b: Numbers, of: Matrix): Promise<Matrix> => {
+    const [depth, network] = [widths.length - 1, { layers: widths, activation, loss: 'squared-error' } as const];
+    using part = new Model({ network, dtype, weights: Array(depth).fill(W), biases: Array(depth).fill(b) });
+    const { data } = (await part.predict(of)).outputs;
+    return { data, rows: of.rows, columns: data.length / of.rows };
   };
   const [one, none] = [zeros(dtype, 1).fill(1), zeros(dtype, 1)];
-  for (const [l, outputs] of layers.slice(1, -1).entries()) {
-    const z = await says(layers.slice(l, l + 2), [weights[l] as Numbers], [biases[l] as Numbers], h);
-    // f of each number, by a network that does nothing else.
-    const data = await says([1, 1, 1], [one, one], [none, none], { data: z, rows: z.length, columns: 1 });
-    h = { data, rows: h.rows, columns: outputs };
-    grids.push(inputGrid(data));
+  // f of each number, by a network that does nothing else.
+  const activated = async ({ data, rows, columns }: Matrix): Promise<Matrix> => {
+    const each = await says([1, 1, 1], one, none, { data, rows: data.length, columns: 1 });
+    return { data: each.data, rows, columns };
+  };
+  const found: { readonly grid: InputGrid; readonly bias: Numbers }[] = [];
+  let h = await someRows(source, Math.max(1, Math.min(MOST_ROWS, Math.floor(MOST_NUMBERS / widest))));
+  let near = h;
+  for (const [l, W] of weights.entries()) {
+    const [grid, b, widths] = [inputGrid(h.data), biases[l] as Numbers, layers.slice(l, l + 2)];
+    const z = await says(widths, W, b, h);
+    const off = meanOff(z, await says(widths, W, b, rounded(near, grid)));
+    const bias = zeros(dtype, b.length);
+    for (let j = 0; j < bias.length; j += 1) bias[j] = (b[j] as number) + (off[j] as number);
+    found.push({ grid, bias });
+    if (l === weights.length - 1) break;
+    const moved = await says(widths, W, bias, rounded(near, grid));
+    [h, near] = [await activated(z), await activated(moved)];
     await breathe();
   }
-  return grids;
+  return { activations: found.map(({ grid }) => grid), biases: found.map(({ bias }) => bias) };
 }

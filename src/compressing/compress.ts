@@ -24,6 +24,8 @@ import { type Compression, judgedBy, measured, resultOf, withWeights } from './r
 /** Fewer rows are visited in smaller batches, so that an epoch has some steps. */
 const FEW = 2000;
 const FEW_BATCH = 32;
+/** Of adam where weights are quantised: hardly anything is lost by then, and larger steps over-fit. */
+const SMALL_RATE = 1e-4;
 
 const OWN = [
   'regularise',
@@ -112,6 +114,7 @@ export async function compress<L extends Loss>(
       (onStep as ((step: CompressionStep) => void) | undefined)?.(record);
     },
   };
+  const careful = 'solver' in options ? work : { ...work, options: { learningRate: SMALL_RATE, ...work.options } };
   const pace: Pace = { rounds, steps, penalty, ...epochsFor(ready.samples, rules) };
   const smaller =
     budget === undefined
@@ -121,7 +124,7 @@ export async function compress<L extends Loss>(
     model as Model,
     quantise === undefined
       ? smaller.model
-      : await quantised(work, smaller.model, pace, { grid: quantise, masks: smaller.masks, activations }),
+      : await quantised(careful, smaller.model, pace, { grid: quantise, masks: smaller.masks, activations }),
   );
   const after = await measured(small, judged.samples);
   const seconds = (performance.now() - began) / 1000;

@@ -95,7 +95,7 @@ export const COMPRESS = {
 const { learningRate, batchSize } = adam.options;
 /** What of the trainings the command line can say. */
 export const PACE = {
-  learningRate,
+  learningRate: { ...learningRate, otherwise: '0.001; where weights are quantised 0.0001' },
   batchSize: { ...batchSize, otherwise: '128; of fewer than 2,000 rows 32' },
 } as const satisfies Schema;
 

@@ -72,7 +72,9 @@ export async function quantised(
   const own = scales as OnGrid['scales'];
   const weights = exactly(now.weights, own, dtype);
   const met = withWeights(model, { network, weights, biases: now.biases });
-  const grids =
+  const inputs =
     activations === 'int8' ? await calibrated(met, work.data.validation ?? onlyTrain(work.data)) : undefined;
-  return withWeights(met, { ...met, quantisation: { grid, scales: own, ...(grids && { activations: grids }) } });
+  const { biases = met.biases, activations: grids } = inputs ?? {};
+  const quantisation = { grid, scales: own, ...(grids && { activations: grids }) };
+  return withWeights(met, { network, weights, biases, quantisation });
 }
