@@ -37,6 +37,10 @@ const CHOICES = {
   'kdd-adagrad': { solver: 'adagrad', learningRate: 1e-3, ...KDD },
   'kdd-adadelta': { solver: 'adadelta', learningRate: 0.1, ...KDD },
   'kdd-adam': { solver: 'adam', learningRate: 1e-3, ...KDD },
+  'kdd-sgd-he': { solver: 'sgd', learningRate: 1e-6, ...KDD, initialisation: 'he' },
+  'kdd-sgd-glorot': { solver: 'sgd', learningRate: 1e-6, ...KDD, initialisation: 'glorot' },
+  'kdd-adam-he': { solver: 'adam', learningRate: 1e-3, ...KDD, initialisation: 'he' },
+  'kdd-adam-glorot': { solver: 'adam', learningRate: 1e-3, ...KDD, initialisation: 'glorot' },
 } as const satisfies Readonly<Record<string, Own<TrainOptions>>>;
 
 /** The methods by name: every solver, by its defaults where nothing else is chosen above, and the other choices. */

@@ -62,25 +62,25 @@ const measured = (momentum: number, batchSize: readonly number[]): readonly Sett
     ...{ solver: 'minibatch-admm', learningRate: 0.05, ...own, more: { factors: 'both', momentum, trustRegion } },
   }));
 
-/** Each ρ with each σ; the penalties grow as a learning rate has them that falls over two or three epochs. */
-const consensus = (
-  solver: 'badm' | 'sisa',
-  sigma: readonly number[],
-  rho: readonly number[],
-  more: Setting['more'],
-): readonly Setting[] =>
-  combinations({ cosine: [2, 3], sigma, rho }).map(({ cosine, ...own }) => ({
-    ...{ solver, batchSize: 128, learningRate: 1, cosine, more: { ...own, ...more } },
-  }));
+/** Penalties that grow as a learning rate has them that falls over two or three epochs, of batches of 128. */
+const consensus = (solver: 'badm' | 'sisa', penalties: readonly Record<string, number>[]): readonly Setting[] =>
+  combinations({ cosine: [2, 3], more: penalties }).map((own) => ({ solver, batchSize: 128, learningRate: 1, ...own }));
 
-/** What `--tune` tries for a method: of Adam more settings than of ours with one factor and with both, of BADM and SISA a few. */
+/** What `--tune` tries for a method: of Adam more settings than of ours with one factor and with both, of BADM and SISA fewer. */
 export const GRIDS: Readonly<Record<string, readonly Setting[]>> = {
   'minibatch-admm': falling('minibatch-admm', [0.3, 0.5, 0.8], [256, 512]),
   'minibatch-admm-both': [...measured(0.9, [512, 1024]), ...measured(0.8, [256, 512])],
   adam: falling('adam', [5e-4, 1e-3, 2e-3, 3e-3, 4e-3, 6e-3], [128, 256, 512, 1024]),
   sgd: falling('sgd', [0.05, 0.1, 0.2], [128, 256], { momentum: 0.9 }),
-  badm: consensus('badm', [0.5, 1], [5, 20], {}),
-  sisa: consensus('sisa', [0.3, 1], [500, 2000], { subBatches: 4 }),
+  // w − (2m⁺ − m)/σ with m⁺ = βm + (1 − β)ḡ: 1/σ is the rate, ρ/σ = β/(1 − β).
+  badm: consensus(
+    'badm',
+    combinations({ sigma: [0.3, 0.5, 1, 2], share: [4, 10, 20] }).map(({ sigma, share }) => ({
+      sigma,
+      rho: Number((share * sigma).toPrecision(3)),
+    })),
+  ),
+  sisa: consensus('sisa', combinations({ subBatches: [1, 4], sigma: [0.1, 0.3, 1], rho: [200, 350, 600] })),
 };
 
 /** What an earlier search found on MNIST by test images, and what nobody chose. */
