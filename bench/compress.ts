@@ -59,7 +59,7 @@ type Settings = CompressOptions & { readonly learningRate?: number | (() => numb
 /** One compression after the other, all methods of as many epochs: those of an iteration of ADMM are trainings on what stays. */
 function stepsOf(name: Case, method: Method, { rounds, steps, stepEpochs, retrain }: Pace): readonly Settings[] {
   const rules = CASES[name];
-  const own = 'quantise' in rules && { learningRate: QUANTISING_RATE };
+  const own = 'quantise' in rules && { learningRate: QUANTISING_RATES[rules.quantise] };
   if (method === 'admm') return [{ ...rules, rounds, steps, stepEpochs, retrain, ...own }];
   // Nothing moves.
   if (method === 'rounding') return [{ ...rules, rounds: 1, steps: 0, retrain: 1, learningRate: 1e-12 }];
@@ -77,7 +77,8 @@ function stepsOf(name: Case, method: Method, { rounds, steps, stepEpochs, retrai
   }));
 }
 
-const [LEARNING_RATE, QUANTISING_RATE] = [2e-3, 1e-4];
+const LEARNING_RATE = 2e-3;
+const QUANTISING_RATES = { int8: 3e-5, int4: 1e-4, 'powers-of-two': 1e-4 } as const;
 const OPTIONS = {
   dataset: text('mnist'),
   cases: some(Object.keys(CASES) as Case[]),
@@ -169,7 +170,7 @@ await program(OPTIONS, async ({ cases, methods, seeds, rounds, steps, retrain, t
   if (crossover) return crossing(threads);
   // The same for all; a little decay takes what no pixel feeds.
   const [learningRate, l2] = [LEARNING_RATE, 1e-5];
-  const head = { dataset, rounds, steps, retrain, epochs, learningRate, quantisingRate: QUANTISING_RATE, l2 };
+  const head = { dataset, rounds, steps, retrain, epochs, learningRate, quantisingRates: QUANTISING_RATES, l2 };
   const study = await studyIn<typeof head, Run>(out, head, threads);
   const all = combinations({ name: cases, method: methods }).filter(({ name, method }) => isOf(name, method));
   const runs = stored ? [] : all.flatMap(({ name, method }) => upTo(seeds).map((seed) => ({ seed, name, method })));

@@ -5,6 +5,7 @@ import { checkObject } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import { isObject, present } from '../core/objects.js';
 import type { Model } from '../model/model.js';
+import { type Grid, gridOf } from '../model/quantisation.js';
 import type { Loss } from '../network/network.js';
 import { readOptions } from '../network/schema.js';
 import { SAMPLE_SOLVERS } from '../solvers/index.js';
@@ -24,8 +25,8 @@ import { type Compression, judgedBy, measured, resultOf, withWeights } from './r
 /** Fewer rows are visited in smaller batches, so that an epoch has some steps. */
 const FEW = 2000;
 const FEW_BATCH = 32;
-/** Of adam where weights are quantised: hardly anything is lost by then, and larger steps over-fit. */
-const SMALL_RATE = 1e-4;
+/** Of adam where weights are quantised, by bits: hardly anything is lost by then, and larger steps over-fit. */
+const SMALL_RATES = { 8: 3e-5, 4: 1e-4 } as const;
 
 const OWN = [
   'regularise',
@@ -114,7 +115,10 @@ export async function compress<L extends Loss>(
       (onStep as ((step: CompressionStep) => void) | undefined)?.(record);
     },
   };
-  const careful = 'solver' in options ? work : { ...work, options: { learningRate: SMALL_RATE, ...work.options } };
+  const careful = (grid: Grid): Work =>
+    'solver' in options
+      ? work
+      : { ...work, options: { learningRate: SMALL_RATES[gridOf(grid).bits], ...work.options } };
   const pace: Pace = { rounds, steps, penalty, ...epochsFor(ready.samples, rules) };
   const smaller =
     budget === undefined
@@ -124,7 +128,7 @@ export async function compress<L extends Loss>(
     model as Model,
     quantise === undefined
       ? smaller.model
-      : await quantised(careful, smaller.model, pace, { grid: quantise, masks: smaller.masks, activations }),
+      : await quantised(careful(quantise), smaller.model, pace, { grid: quantise, masks: smaller.masks, activations }),
   );
   const after = await measured(small, judged.samples);
   const seconds = (performance.now() - began) / 1000;

@@ -95,7 +95,10 @@ export const COMPRESS = {
 const { learningRate, batchSize } = adam.options;
 /** What of the trainings the command line can say. */
 export const PACE = {
-  learningRate: { ...learningRate, otherwise: '0.001; where weights are quantised 0.0001' },
+  learningRate: {
+    ...learningRate,
+    otherwise: '0.001; where weights are quantised to 8 bits 0.00003, to 4 bits 0.0001',
+  },
   batchSize: { ...batchSize, otherwise: '128; of fewer than 2,000 rows 32' },
 } as const satisfies Schema;
 
