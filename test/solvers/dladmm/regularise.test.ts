@@ -90,7 +90,7 @@ describe('a layer alone, by ℓ1', () => {
     }
   });
 
-  test('ends where scikit-learn 1.2.1 ended: Lasso(alpha=8 / 60, tol=1e-14)', async () => {
+  test('ends where scikit-learn ended, 1.2.1 and 1.9.1: Lasso(alpha=8 / 60, tol=1e-14)', async () => {
     const { weights, biases } = (await fit(regression, { ...ONE_LAYER, regularise: { W: { l1: 8 } } })).model;
     const recorded = { 0: 2.87409010911627, 4: -1.9384534573442669, 7: 0.9146352674420505 };
     const expected = Object.assign(new Array<number>(INPUTS).fill(0), recorded);
@@ -157,7 +157,15 @@ describe('logistic regression by ℓ1, min Σ log(1 + e^z) − y z + λ‖w‖�
     const column = (k: number) => rows.map((row) => row[k] ?? 0);
     return { w: w.map((_, k) => dot(left, column(k))), b: left.reduce((sum, each) => sum + each, 0) };
   };
-  /** Proximal gradient steps by plain loops: the same problem as scikit-learn's LogisticRegression(C=1/λ, penalty='l1', solver='saga'). */
+  /** Where scikit-learn 1.9.1 ended: LogisticRegression(C=1 / 4, l1_ratio=1, solver='saga', tol=1e-14). */
+  const recorded = Object.assign(new Array<number>(INPUTS).fill(0), {
+    0: 0.9985155100737471,
+    1: -0.16025835986913883,
+    4: -0.9919773561428116,
+    7: 0.39500947355465105,
+    9: -0.021307916470620414,
+  });
+  /** Proximal gradient steps by plain loops. */
   const plain = (() => {
     let [w, b] = [new Array<number>(INPUTS).fill(0), 0];
     for (let k = 0; k < 20_000; k += 1) {
@@ -172,22 +180,27 @@ describe('logistic regression by ℓ1, min Σ log(1 + e^z) − y z + λ‖w‖�
     ['gd', { solver: 'gd', learningRate: 0.01, reduction: 'sum', iterations: 20_000 }, 1],
     ['minibatch-admm', { ...MEAN, gram: 'full', iterations: 6000 }, 1 / SAMPLES],
     ['dladmm', { solver: 'dladmm', rho: 1, stepSearch: 'exact', start: { dual: 'stationary' }, iterations: 6000 }, 1],
-  ] as const)('fulfils the KKT conditions to 1e-6, and ends where plain loops end (%s)', async (_, how, unit) => {
-    const options = { ...common, ...how, regularise: { W: { l1: LAMBDA * unit } } };
-    const model = (await fit(data, options as never)).model as Model;
-    const w = Array.from(model.weights[0] ?? []);
-    const b = model.biases[0]?.[0] ?? Number.NaN;
-    const slope = slopesAt(w, b);
-    for (const [k, value] of w.entries()) {
-      const of = slope.w[k] ?? Number.NaN;
-      const miss = value === 0 ? Math.max(Math.abs(of) - LAMBDA, 0) : Math.abs(of + LAMBDA * Math.sign(value));
-      expect(miss).toBeLessThan(1e-6);
-      expect(value).toBeCloseTo(plain.w[k] ?? Number.NaN, 6);
-    }
-    expect(Math.abs(slope.b)).toBeLessThan(1e-6);
-    expect(w.map((value) => value === 0)).toEqual(plain.w.map((value) => value === 0));
-    expect(w.filter((value) => value === 0).length).toBeGreaterThan(3);
-  });
+  ] as const)(
+    'fulfils the KKT conditions to 1e-6, and ends where plain loops and scikit-learn end (%s)',
+    async (_, how, unit) => {
+      const options = { ...common, ...how, regularise: { W: { l1: LAMBDA * unit } } };
+      const model = (await fit(data, options as never)).model as Model;
+      const w = Array.from(model.weights[0] ?? []);
+      const b = model.biases[0]?.[0] ?? Number.NaN;
+      const slope = slopesAt(w, b);
+      for (const [k, value] of w.entries()) {
+        const of = slope.w[k] ?? Number.NaN;
+        const miss = value === 0 ? Math.max(Math.abs(of) - LAMBDA, 0) : Math.abs(of + LAMBDA * Math.sign(value));
+        expect(miss).toBeLessThan(1e-6);
+        expect(value).toBeCloseTo(plain.w[k] ?? Number.NaN, 6);
+      }
+      expect(Math.abs(slope.b)).toBeLessThan(1e-6);
+      expect(w.map((value) => value === 0)).toEqual(plain.w.map((value) => value === 0));
+      expect(w.filter((value) => value === 0).length).toBeGreaterThan(3);
+      for (const [k, value] of recorded.entries()) expect(w[k]).toBeCloseTo(value, 6);
+      expect(Math.abs(b - 0.055968183258215086)).toBeLessThan(1e-6);
+    },
+  );
 });
 
 describe('a layer of more outputs', () => {
