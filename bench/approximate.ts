@@ -29,7 +29,7 @@ const OPTIONS = {
   svg: file,
   layers: flag,
   kkt: flag,
-  fresh: flag,
+  anew: flag,
   standardiseTargets: told(
     flag,
     'train on targets of mean 0 and deviation 1, which the paper does not speak of: into files of their own',
@@ -65,7 +65,7 @@ await program(OPTIONS, async ({ out = fromRoot('bench/results'), points, threads
   for (const task of tasks) {
     const { name, definition, judged, published } = task;
     const head = { task: name, definition, judged, points };
-    const study = await studyIn<typeof head, TaskResult['runs'][number]>(fileOf(name), head, threads, given.fresh);
+    const study = await studyIn<typeof head, TaskResult['runs'][number]>(fileOf(name), head, threads, given.anew);
     const methods = METHODS.filter((each) => given.methods.includes(each));
     for (const { method, seed } of combinations({ method: methods, seed: upTo(trials) })) {
       if (study.find({ method, seed, epochs }) !== undefined) continue;

@@ -11,11 +11,11 @@ import { resultFile } from './harness/results.js';
 import { studyIn, upTo } from './harness/study.js';
 import { outcomeOf, type Result, rowsOf, runs, tableOf } from './stability/runs.js';
 
-const OPTIONS = { epochs: count(200), points: count(1000), seeds: count(3), threads: THREADS, out: file, fresh: flag };
+const OPTIONS = { epochs: count(200), points: count(1000), seeds: count(3), threads: THREADS, out: file, anew: flag };
 
-await program(OPTIONS, async ({ epochs, points, seeds, threads, out = resultFile('stability'), fresh }) => {
+await program(OPTIONS, async ({ epochs, points, seeds, threads, out = resultFile('stability'), anew }) => {
   const head = { epochs, points, seeds };
-  const study = await studyIn<typeof head, Result>(out, head, threads, fresh);
+  const study = await studyIn<typeof head, Result>(out, head, threads, anew);
   for (const [number, run] of runs().entries()) {
     if (study.find({ number }) !== undefined) continue;
     const { task, solver, row } = run;

@@ -171,6 +171,31 @@ describe('bench:compare', () => {
       expect(svg).toContain(`>${title}</text>`);
   });
 
+  test('goes on with what is missing, and keeps what is there', async () => {
+    const args = [
+      '--dataset',
+      'digits',
+      '--layers',
+      '64-16-10',
+      '--samples',
+      '200',
+      '--methods',
+      'dladmm,adam',
+      '--train-metrics',
+    ];
+    const curves = async () => JSON.parse(await readFile(join(place.folder, 'it.json'), 'utf8')).runs;
+    const before = await curves();
+    const { stdout } = await run(...args, '--iterations', '4', '--json');
+    expect(Object.keys(JSON.parse(stdout).methods)).toEqual(['dladmm', 'adam']);
+    const after = await curves();
+    expect(after.slice(0, -2)).toEqual(before);
+    expect(after.slice(-2).map(({ method }: { method: string }) => method)).toEqual(['dladmm', 'adam']);
+    await run(...args, '--iterations', '4');
+    expect(await curves()).toEqual(after);
+    await run(...args, '--iterations', '4', '--anew');
+    expect((await curves()).length).toBe(2);
+  });
+
   test('compares a solver that is defined outside of the package', async () => {
     const own = fileURLToPath(new URL('own-solver.mjs', import.meta.url));
     const args = ['--dataset', 'digits', '--layers', '64-16-10', '--samples', '200', '--iterations', '2'];
