@@ -115,10 +115,10 @@ export async function compress<L extends Loss>(
       (onStep as ((step: CompressionStep) => void) | undefined)?.(record);
     },
   };
-  const careful = (grid: Grid): Work =>
-    'solver' in options
-      ? work
-      : { ...work, options: { learningRate: SMALL_RATES[gridOf(grid).bits], ...work.options } };
+  const careful = (grid: Grid): Work => {
+    const { solver, learningRate = SMALL_RATES[gridOf(grid).bits] } = work.options;
+    return solver === 'adam' ? { ...work, options: { ...work.options, learningRate } } : work;
+  };
   const pace: Pace = { rounds, steps, penalty, ...epochsFor(ready.samples, rules) };
   const smaller =
     budget === undefined
