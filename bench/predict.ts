@@ -1,5 +1,6 @@
 /**
- * How long a prediction takes, beside onnxruntime-node and TensorFlow.js (wasm) on the same weights: one row, and a batch.
+ * How long a prediction takes, beside onnxruntime-node and TensorFlow.js (wasm) on the same weights: one row, and a batch; and of the same
+ * model with weights and inputs of 8 bits over that of its float32.
  *
  * `--install` first installs what is compared with into bench/predict (about 600 MB). Each answers in a process of its own, so that
  * neither its garbage, nor its compiler, nor its idle threads are at work in another's turn; they take turns, so that a drift of the
@@ -37,8 +38,13 @@ const MANY = { calls: 6, warmUp: 4, longest: 200 };
 /** Before the first turn, until all code has been compiled. */
 const WARM = { calls: 1, warmUp: 500, longest: 1500 };
 const PAUSE_MS = 5;
-const TOLERANCE = 1e-4;
-const REFERENCE: Name = 'onnxruntime-node';
+/** Of probabilities; of whole numbers of 8 bits more. */
+const TOLERANCE = { float: 1e-4, int8: 0.1 };
+const [REFERENCE, FLOAT, INT8] = [
+  'onnxruntime-node',
+  'dladmm predictSync',
+  'dladmm int8',
+] as const satisfies readonly Name[];
 
 type Contestants = readonly {
   readonly name: Name;
@@ -112,27 +118,29 @@ async function inProcesses(processes: number, args: readonly string[]) {
 }
 
 function ratios({ oneRow, batch }: Result): string {
-  const each = ({ rows, timings }: Measured): string =>
-    `${rows} rows ${timings.map(({ name, ratio }) => `${name} ${ratio.toFixed(3)}`).join(', ')}`;
+  const each = ({ rows, int8, timings }: Measured): string =>
+    `${rows} rows ${timings.map(({ name, ratio }) => `${name} ${ratio.toFixed(3)}`).join(', ')} (8 bits ${int8.ofFloat32.toFixed(3)} of predictSync)`;
   return `${each(oneRow)}; ${each(batch)}`;
 }
 
-/** Warms all of them up; the largest difference of an answer from the reference's. */
-async function largestDifference(contestants: Contestants, rows: number): Promise<number> {
+/** Warms all of them up; the largest difference of an answer in float32 from the reference's, and of one in 8 bits. */
+async function largestDifferences(contestants: Contestants, rows: number) {
   const answers = new Map<Name, readonly number[]>();
   for (const { name, process } of contestants) answers.set(name, (await process.ask({ ...WARM, rows })).answers);
   const wanted = answers.get(REFERENCE) ?? [];
-  let largest = 0;
-  for (const got of answers.values()) {
-    for (const [i, value] of wanted.entries()) largest = Math.max(largest, Math.abs(value - (got[i] ?? Number.NaN)));
-  }
-  return largest;
+  const off = (got: readonly number[]): number =>
+    wanted.reduce((largest, value, i) => Math.max(largest, Math.abs(value - (got[i] ?? Number.NaN))), 0);
+  const { [INT8]: int8 = 0, ...float } = Object.fromEntries([...answers].map(([name, got]) => [name, off(got)]));
+  return { float: Math.max(...Object.values(float)), int8 };
 }
 
 async function compare(contestants: Contestants, turn: Turn, milliseconds: number) {
   const { rows } = turn;
-  const difference = await largestDifference(contestants, rows);
-  if (!(difference <= TOLERANCE)) throw new Error(`The answers differ by ${difference}: nothing to compare`);
+  const differences = await largestDifferences(contestants, rows);
+  for (const kind of ['float', 'int8'] as const) {
+    if (differences[kind] <= TOLERANCE[kind]) continue;
+    throw new Error(`The answers in ${kind} differ by ${differences[kind]}: nothing to compare`);
+  }
   const end = performance.now() + milliseconds;
   const works = contestants.map(({ process }) => async () => {
     await pause(PAUSE_MS);
@@ -140,7 +148,8 @@ async function compare(contestants: Contestants, turn: Turn, milliseconds: numbe
   });
   const rounds = await byRounds(works, () => performance.now() < end);
   const medians = (of: number): readonly number[] => rounds[of]?.map(median) ?? [];
-  const reference = medians(contestants.findIndex(({ name }) => name === REFERENCE));
+  const mediansOf = (of: Name) => medians(contestants.findIndex(({ name }) => name === of));
+  const reference = mediansOf(REFERENCE);
   const timings = contestants.map(({ name, version }, i) => {
     const all = rounds[i]?.flat() ?? [];
     const medianUs = median(all);
@@ -154,15 +163,17 @@ async function compare(contestants: Contestants, turn: Turn, milliseconds: numbe
       ratio: ratioOf(medians(i), reference),
     };
   });
-  return { rows, rounds: reference.length, difference, timings };
+  const int8 = { ofFloat32: ratioOf(mediansOf(INT8), mediansOf(FLOAT)), difference: differences.int8 };
+  return { rows, rounds: reference.length, difference: differences.float, int8, timings };
 }
 
-function blockOf({ rows, rounds, difference, timings }: Measured): string {
+function blockOf({ rows, rounds, difference, int8, timings }: Measured): string {
   const cells = timings.map(({ name, version, medianUs, p99Us, rowsPerSecond, ratio }) => [
     ...[`${name} ${version}`, medianUs.toFixed(1), p99Us.toFixed(1), rowsPerSecond.toFixed(0), ratio.toFixed(3)],
   ]);
   return [
     `${rows === 1 ? 'one row' : `${rows} rows`}, ${rounds} rounds, answers equal to ${difference.toExponential(1)}`,
     table(['', 'median, µs', 'p99, µs', 'rows/s', 'ratio'], cells),
+    `of 8 bits ${int8.ofFloat32.toFixed(3)} of predictSync's time, probabilities equal to ${int8.difference.toExponential(1)}`,
   ].join('\n');
 }

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { info, Model } from 'dladmm';
+import { compress } from 'dladmm/compress';
 import { seededRandom } from '../harness/random.js';
 
-export const NAMES = ['dladmm predict', 'dladmm predictSync', 'onnxruntime-node', 'tfjs wasm'] as const;
+export const NAMES = ['dladmm predict', 'dladmm predictSync', 'dladmm int8', 'onnxruntime-node', 'tfjs wasm'] as const;
 export type Name = (typeof NAMES)[number];
 
 /** Something that answers: rows in, probabilities out, as its users call it. */
@@ -36,9 +37,19 @@ export async function contestantOf(name: Name, folder: string, layers: readonly 
   const model = new Model({ network, dtype: 'float32', ...parameters });
   if (name === 'onnxruntime-node') return onnxruntimeNode(folder, model.toOnnx(), layers[0] ?? 1);
   const { version } = info();
-  return name === 'dladmm predict'
-    ? { name, version, predict: async (x) => (await model.predict(x)).probabilities?.data ?? [] }
-    : { name, version, predict: (x) => model.predictSync(x).probabilities?.data ?? [] };
+  if (name === 'dladmm predict')
+    return { name, version, predict: async (x) => (await model.predict(x)).probabilities?.data ?? [] };
+  const its = name === 'dladmm int8' ? await rounded(model, layers[0] ?? 1) : model;
+  return { name, version, predict: (x) => its.predictSync(x).probabilities?.data ?? [] };
+}
+
+/** The same model with weights and inputs of 8 bits: nothing is trained. */
+async function rounded(model: Model, columns: number): Promise<Model> {
+  const rows = 512;
+  const x = { data: new Float32Array(rows * columns).map(seededRandom(3).uniform), rows, columns };
+  const labels = Int32Array.from(model.predictSync(x).labels as ArrayLike<number>);
+  const once = { quantise: 'int8', rounds: 1, steps: 0, retrain: 1 } as const;
+  return (await compress(model, { x, labels }, once, { learningRate: 1e-12 })).model;
 }
 
 // What is used of the packages, which have to be installed for their own types.
