@@ -96,7 +96,7 @@ if (folder !== undefined) {
         ...{ target: 'income', ignore: ['education', 'fnlwgt'], solver: 'adam', hidden: [64, 32], epochs: 30, seed },
         ...{ earlyStopping: { patience: 30, metric: 'loss' }, test, ...(asked && { monotone: asked }) },
       });
-      const told = await violations(model, Number(pairs) / 10, pairOf, ({ probabilities }) =>
+      const told = await violations(model, Number(pairs), pairOf, ({ probabilities }) =>
         probabilities.data.filter((_, i) => i % 2 === 1),
       );
       console.log(
