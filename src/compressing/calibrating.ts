@@ -105,14 +105,13 @@ export async function calibrated(model: Model, samples: ArrivingSamples): Promis
   let near = h;
   for (const [l, W] of weights.entries()) {
     const [grid, b, widths] = [inputGrid(h.data), biases[l] as Numbers, layers.slice(l, l + 2)];
-    const z = await says(widths, W, b, h);
-    const off = meanOff(z, await says(widths, W, b, rounded(near, grid)));
+    const [z, places] = [await says(widths, W, b, h), rounded(near, grid)];
+    const off = meanOff(z, await says(widths, W, b, places));
     const bias = zeros(dtype, b.length);
     for (let j = 0; j < bias.length; j += 1) bias[j] = (b[j] as number) + (off[j] as number);
     found.push({ grid, bias });
     if (l === weights.length - 1) break;
-    const moved = await says(widths, W, bias, rounded(near, grid));
-    [h, near] = [await activated(z), await activated(moved)];
+    [h, near] = [await activated(z), await activated(await says(widths, W, bias, places))];
     await breathe();
   }
   return { activations: found.map(({ grid }) => grid), biases: found.map(({ bias }) => bias) };
