@@ -103,6 +103,10 @@ void what_pays() {
     for (const std::size_t samples : {1, 4, 10, 20, 256}) check(sparse.pays(samples) == (share < 0.5), text(samples));
   }
   check(!PackedSparse<float>().pays(1), "not where there is none");
+  const auto cost = [&](double share) {
+    return PackedSparse<float>(pruned<float>(300, 784, share, Structure::weights, random).view(), 128).cost(1);
+  };
+  check(cost(0.02) < cost(0.1) && cost(0.1) < 1 && cost(0.9) > 1, "the more zeros the less it takes");
 }
 
 template <typename T>

@@ -153,16 +153,17 @@ constexpr std::size_t kMostBytes = 256;  // of the samples that are taken at a t
 
 // What a sparse product takes of a dense one's time, measured: so much of each weight, and of laying the samples out,
 // so that layers of few outputs gain little.
-bool faster(std::size_t samples, double density, std::size_t outputs) {
+double share_of_dense(std::size_t samples, double density, std::size_t outputs) {
   struct Cost {
     std::size_t most;  // samples
     double of_weights, of_samples;
   };
   constexpr Cost costs[] = {{1, 7.5, 7}, {3, 12, 8}, {4, 20, 16}, {15, 14, 60}, {31, 6, 16}, {~std::size_t{0}, 4, 16}};
-  constexpr double safe = 0.8;
   const Cost& cost = *std::ranges::lower_bound(costs, samples, {}, &Cost::most);
-  return cost.of_weights * density + cost.of_samples / static_cast<double>(outputs) <= safe;
+  return cost.of_weights * density + cost.of_samples / static_cast<double>(outputs);
 }
+// As a processor may differ from those that it was measured on.
+constexpr double kSafe = 0.8;
 
 }  // namespace
 
@@ -173,13 +174,18 @@ bool PackedSparse<T>::pays(MatrixView<const T> W) {
     entries += W.columns - static_cast<std::size_t>(std::count(W.row(j), W.row(j) + W.columns, T(0)));
   }
   const double density = static_cast<double>(entries) / static_cast<double>(W.rows * W.columns);
-  return faster(1, density, W.rows) || faster(kMany, density, W.rows);
+  return std::min(share_of_dense(1, density, W.rows), share_of_dense(kMany, density, W.rows)) <= kSafe;
+}
+
+template <typename T>
+double PackedSparse<T>::cost(std::size_t samples) const {
+  const double all = static_cast<double>(outputs_) * static_cast<double>(inputs_);
+  return share_of_dense(samples, static_cast<double>(entries_) / all, outputs_);
 }
 
 template <typename T>
 bool PackedSparse<T>::pays(std::size_t samples) const {
-  const double all = static_cast<double>(outputs_) * static_cast<double>(inputs_);
-  return !empty() && samples > 0 && faster(samples, static_cast<double>(entries_) / all, outputs_);
+  return !empty() && samples > 0 && cost(samples) <= kSafe;
 }
 
 template <typename T>

@@ -28,10 +28,11 @@ class PackedSparse {
   PackedSparse(MatrixView<const T> W, std::size_t window);
 
   [[nodiscard]] bool empty() const { return indptr_.empty(); }
+  [[nodiscard]] std::size_t bytes() const;
   // The weights that are not 0.
   [[nodiscard]] std::size_t entries() const { return entries_; }
-  [[nodiscard]] std::size_t bytes() const;
-  // Whether it is faster for so many samples.
+  // What a product of so many samples takes of a dense one's time, by one thread each; and whether it is faster.
+  [[nodiscard]] double cost(std::size_t samples) const;
   [[nodiscard]] bool pays(std::size_t samples) const;
 
   // out <- x Wᵀ for some outputs. x: samples x inputs, out: samples x at least so many outputs. Where a value of x is

@@ -146,11 +146,11 @@ class ServedNetwork {
     std::size_t shape(Of&& of) const {
       return codes.outputs() > 0 ? of(codes) : of(W);
     }
-    // Weights that are multiplied with each of so many samples.
-    [[nodiscard]] double weights(std::size_t samples) const {
-      if (sparse.pays(samples)) return static_cast<double>(sparse.entries());
+    [[nodiscard]] double weights() const {
       return static_cast<double>(shape([](const auto& own) { return own.inputs() * own.padded_outputs(); }));
     }
+    // What a pass of so many samples takes of the time that all weights would take.
+    [[nodiscard]] double cost(std::size_t samples) const { return sparse.pays(samples) ? sparse.cost(samples) : 1; }
     [[nodiscard]] std::size_t panels() const {
       return shape([](const auto& own) { return own.panels(); });
     }
@@ -219,7 +219,8 @@ class ServedNetwork {
     return through_layers(x, space, [&](std::size_t l, MatrixView<const T> h, T* out) {
       const std::size_t panels = layers_[l].panels();
       // Of a few samples it is to read the weights that takes the time.
-      const double flops = std::max(2.0 * static_cast<double>(x.rows), kFlopsAnEntry) * layers_[l].weights(x.rows);
+      const double flops_a_weight = std::max(2.0 * static_cast<double>(x.rows), kFlopsAnEntry);
+      const double flops = flops_a_weight * to_share(layers_[l].cost(x.rows), layers_[l].weights());
       const auto work = [&](std::size_t piece, unsigned) {
         apply_panels(l, h, piece * kPanels, std::min(kPanels, panels - piece * kPanels), out, space);
       };
@@ -258,11 +259,22 @@ class ServedNetwork {
     round_to<T>(layers_[l + 1].codes.grid(), own, {codes.data + column, rows, columns, code_stride_});
   }
 
+  // Weights that a round counts as that takes a share `cost` of the time of all. It is less work only where one thread
+  // is faster without the zeros than all threads are with them: what is too little to be shared must not lose by that.
+  [[nodiscard]] double to_share(double cost, double weights) const {
+    return cost * team_.size() < 1 ? cost * weights : weights;
+  }
+
   // body(rows, scratch) for all samples in equal shares of whole units, as few as there can be.
   template <typename Body>
   void each_share(std::size_t samples, std::size_t unit, Body&& body) {
-    double flops = 0;
-    for (const Layer& layer : layers_) flops += 2 * static_cast<double>(samples) * layer.weights(samples);
+    double weights = 0;
+    double taken = 0;
+    for (const Layer& layer : layers_) {
+      weights += layer.weights();
+      taken += layer.cost(samples) * layer.weights();
+    }
+    const double flops = 2 * static_cast<double>(samples) * to_share(taken / weights, weights);
     const std::size_t each = kBlock / unit * unit * team_.size();
     const std::size_t units = pieces(samples, unit);
     const Pieces shares{units, std::min(units, pieces(samples, each) * team_.size())};
