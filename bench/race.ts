@@ -1,5 +1,6 @@
 /**
- * Who is first to a test accuracy: seconds of training and epochs until it is reached, for every seed, and the median.
+ * Who is first to a test accuracy: seconds of training and epochs until it is reached, for every seed, and the median. `--looks 8` looks after each
+ * eighth of an epoch (but at `auto`).
  *
  * Our own step was chosen as Adam's settings were: `--tune` tries as many settings of each (bench/race/settings.ts) on the same training images
  * but HELD_OUT, one seed each, and of those that are at the target on the images held out within NEARLY of the fewest seconds takes the most
@@ -10,10 +11,11 @@
  * --to-the-end --epochs 10 --seeds 1 --methods auto,minibatch-admm,adam --out bench/results/sooner-DATASET.json
  */
 import { DlAdmmError, type TrainOptions, train } from 'dladmm';
-import { count, file, flag, layers, program, real, STUDY, say, some, text } from './harness/program.js';
+import { count, file, flag, layers, program, real, STUDY, say, some, text, told } from './harness/program.js';
 import { earlier, keep, machine, resultFile } from './harness/results.js';
 import { classesOf, follow, heldOut } from './harness/samples.js';
 import { median } from './harness/statistics.js';
+import { inParts } from './race/looks.js';
 import { BEST, GRIDS, optionsOf, runsIn, type Setting, settingText, type Tuning } from './race/settings.js';
 
 const OPTIONS = {
@@ -23,6 +25,7 @@ const OPTIONS = {
   methods: some([...Object.keys(GRIDS), 'auto'], 'minibatch-admm,adam,auto'),
   seeds: count(3),
   epochs: count(30),
+  looks: told(count(1), 'in an epoch'),
   tune: flag,
   toTheEnd: flag,
   settings: file,
@@ -39,7 +42,7 @@ const NEARLY = 1.1;
 export interface Run {
   readonly setting: Setting;
   readonly seed: number;
-  /** Accuracy after each epoch on what judges the run, and seconds of training until its end. */
+  /** Accuracy after each epoch, or part of one, on what judges the run, and seconds of training until its end. */
   readonly accuracies: readonly number[];
   readonly elapsed?: readonly number[];
   /** The same where the target was reached. */
@@ -61,15 +64,23 @@ await program(OPTIONS, async ({ dataset, target, methods, seeds, epochs, dataDir
   const set = await classesOf(dataset, dataDir);
   const tuned = await earlier<Tuning>(options.settings ?? resultFile(`tune-${dataset}`));
   const { train: samples, test } = options.tune ? heldOut(set.train, Math.round(HELD_OUT * set.train.x.rows)) : set;
-  const { layers, threads } = options;
-  const head = { dataset, target, layers: layers.join('-'), ...machine(threads) };
+  const { layers, threads, looks } = options;
+  const head = { dataset, target, layers: layers.join('-'), ...(looks > 1 && { looks }), ...machine(threads) };
   const kept = options.tune && out !== undefined ? await earlier<Tuning & typeof head>(out) : undefined;
-  const before = kept?.target === target && kept.layers === head.layers ? kept : undefined;
+  const before = kept?.target === target && kept.layers === head.layers && kept.looks === head.looks ? kept : undefined;
   /** Until the target is reached, or to the end, for so many seconds at most. */
   const run = async (setting: Setting, seed: number, most = Number.POSITIVE_INFINITY): Promise<Run> => {
     // Where the rate has fallen to 0 nothing moves any more.
     const limit = Math.min(epochs, setting.cosine ?? epochs);
-    const own = setting.auto ? {} : { layers, ...optionsOf(setting, samples.x.rows), epochs: limit };
+    const parts = setting.auto ? 1 : looks;
+    const own = setting.auto
+      ? {}
+      : {
+          layers,
+          ...optionsOf(setting, samples.x.rows),
+          ...(parts > 1 && { solver: inParts(setting.solver, parts) }),
+          epochs: Math.ceil(limit * parts),
+        };
     const [accuracies, elapsed]: [number[], number[]] = [[], []];
     const training = train({ ...samples, test }, { ...own, seed, threads } as TrainOptions);
     const { model } = await follow(training, (record, so) => {
@@ -79,7 +90,7 @@ await program(OPTIONS, async ({ dataset, target, methods, seeds, epochs, dataDir
     });
     model.close();
     const first = accuracies.findIndex((accuracy) => accuracy >= target);
-    const reached = first >= 0 && { seconds: elapsed[first] as number, epochs: first + 1 };
+    const reached = first >= 0 && { seconds: elapsed[first] as number, epochs: (first + 1) / parts };
     return { setting, seed, accuracies, elapsed, ...reached };
   };
 
@@ -104,7 +115,7 @@ await program(OPTIONS, async ({ dataset, target, methods, seeds, epochs, dataDir
     return { setting: settingText(setting) + how, runs, seconds: reached('seconds'), epochs: reached('epochs') };
   };
 
-  const tune = async (method: string): Promise<Tuned> => {
+  const tune = async (method: string, keepSoFar: (so: Tuned) => Promise<void>): Promise<Tuned> => {
     const runs = [...runsIn(before?.[method], 'tried')];
     const fewest = (): number => Math.min(...runs.map(({ seconds = Number.POSITIVE_INFINITY }) => seconds));
     for (const setting of GRIDS[method] ?? []) {
@@ -112,6 +123,7 @@ await program(OPTIONS, async ({ dataset, target, methods, seeds, epochs, dataDir
       const its = await run(setting, 1, NEARLY * fewest());
       runs.push(its);
       say(`${method} ${settingText(setting)}: ${line(its)}`);
+      await keepSoFar({ best: null, tried: runs });
     }
     const soonest = runs.filter(({ seconds }) => seconds !== undefined && seconds <= NEARLY * fewest());
     const best = soonest.toSorted((a, b) => (b.accuracies.at(-1) ?? 0) - (a.accuracies.at(-1) ?? 0))[0]?.setting;
@@ -120,9 +132,13 @@ await program(OPTIONS, async ({ dataset, target, methods, seeds, epochs, dataDir
   };
 
   const found: Record<string, Median | Tuned> = {};
-  for (const method of methods) {
-    found[method] = options.tune ? await tune(method) : await measure(method);
+  const keepWith = async (method: string, its: Median | Tuned): Promise<void> => {
+    found[method] = its;
     if (out !== undefined) await keep(out, { ...before, ...head, ...found });
+  };
+  for (const method of methods) {
+    const its = options.tune ? await tune(method, (so) => keepWith(method, so)) : await measure(method);
+    await keepWith(method, its);
   }
   if (options.tune) return { result: { ...head, ...found }, text: '' };
   const raced = withRatios(found as Readonly<Record<string, Median>>);

@@ -16,7 +16,7 @@ export const stepped = (methods: readonly (typeof METHODS)[number][]): readonly 
   combinations({ method: methods, factor: FACTORS }).map(({ method, factor }) => {
     if (method === 'adam') return { method, factor, options: () => ({ solver: method, learningRate: factor * 1e-3 }) };
     const factors = method === 'minibatch-admm' ? 'input' : 'both';
-    const options = ({ loss }: Task) => ({ factors, learningRate: factor * defaultRate(loss, factors) });
+    const options = ({ loss }: Task) => ({ factors, learningRate: factor * defaultRate(loss, { factors }) });
     return { method, factor, options: (task) => ({ solver: 'minibatch-admm', ...options(task) }) };
   });
 

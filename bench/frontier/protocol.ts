@@ -39,6 +39,20 @@ export const SPACES: Readonly<Record<string, { readonly first?: object; readonly
       ...{ factors: ['both'], solver: ['minibatch-admm'] },
     },
   },
+  'minibatch-admm-free': {
+    first: { solver: 'minibatch-admm', scheduleFree: true },
+    space: {
+      ...{ learningRate: [0.3, 10], batchSize, relativeDamping: [1, 4, 16], l2: [0, 1e-4, 1e-3] },
+      ...{ scheduleFree: [true], solver: ['minibatch-admm'] },
+    },
+  },
+  'minibatch-admm-both-free': {
+    first: { solver: 'minibatch-admm', factors: 'both', scheduleFree: true },
+    space: {
+      ...{ trustRegion: [3e-4, 3e-2], batchSize, outputDamping: [0.3, 1, 3], l2: [0, 1e-4, 1e-3] },
+      ...{ factors: ['both'], scheduleFree: [true], solver: ['minibatch-admm'] },
+    },
+  },
   adam: { space: { learningRate: [3e-4, 2e-2], batchSize, learningRateSchedule } },
   sgd: {
     first: { momentum: 0.9 },
@@ -52,8 +66,13 @@ export const SPACES: Readonly<Record<string, { readonly first?: object; readonly
   isaac: {
     space: { learningRate: [1e-2, 3], batchSize, damping: [0.1, 1, 10], momentum: [0, 0.9], learningRateSchedule },
   },
-  badm: { space: { sigma: [0.1, 100], rho: [3, 1000], batchSize } },
-  sisa: { space: { sigma: [0.1, 30], rho: [300, 30_000], batchSize, subBatches: [4] } },
+  badm: { space: { sigma: [0.1, 100], rho: [3, 1000], batchSize, learningRate: [1, 1], learningRateSchedule } },
+  sisa: {
+    space: {
+      ...{ sigma: [0.1, 30], rho: [300, 30_000], batchSize, subBatches: [4] },
+      ...{ learningRate: [1, 1], learningRateSchedule },
+    },
+  },
 };
 export type Settings = Readonly<Record<string, unknown>>;
 

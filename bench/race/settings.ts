@@ -62,14 +62,24 @@ const measured = (momentum: number, batchSize: readonly number[]): readonly Sett
     ...{ solver: 'minibatch-admm', learningRate: 0.05, ...own, more: { factors: 'both', momentum, trustRegion } },
   }));
 
+/** Both factors, schedule-free: there is no length of a schedule to try, and η does not matter while the trust region binds. */
+const free: readonly Setting[] = combinations({
+  batchSize: [256, 512, 1024],
+  momentum: [0.8, 0.9],
+  trustRegion: [3e-3, 1e-2, 3e-2],
+}).map(({ batchSize, ...own }) => ({
+  ...{ solver: 'minibatch-admm', batchSize, more: { factors: 'both', scheduleFree: true, ...own } },
+}));
+
 /** Penalties that grow as a learning rate has them that falls over two or three epochs, of batches of 128. */
 const consensus = (solver: 'badm' | 'sisa', penalties: readonly Record<string, number>[]): readonly Setting[] =>
   combinations({ cosine: [2, 3], more: penalties }).map((own) => ({ solver, batchSize: 128, learningRate: 1, ...own }));
 
-/** What `--tune` tries for a method: of Adam more settings than of ours with one factor and with both, of BADM and SISA fewer. */
+/** What `--tune` tries for a method: of Adam more settings than of ours with one factor, with both and schedule-free, of BADM and SISA fewer. */
 export const GRIDS: Readonly<Record<string, readonly Setting[]>> = {
   'minibatch-admm': falling('minibatch-admm', [0.3, 0.5, 0.8], [256, 512]),
   'minibatch-admm-both': [...measured(0.9, [512, 1024]), ...measured(0.8, [256, 512])],
+  'minibatch-admm-free': free,
   adam: falling('adam', [5e-4, 1e-3, 2e-3, 3e-3, 4e-3, 6e-3], [128, 256, 512, 1024]),
   sgd: falling('sgd', [0.05, 0.1, 0.2], [128, 256], { momentum: 0.9 }),
   // w − (2m⁺ − m)/σ with m⁺ = βm + (1 − β)ḡ: 1/σ is the rate, ρ/σ = β/(1 − β).

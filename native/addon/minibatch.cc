@@ -66,10 +66,14 @@ class Minibatch : public Steps<Minibatch, Windows<StateHandle<Minibatch, Minibat
     setup.momentum = member_number(options, "momentum");
     if (!(setup.momentum >= 0 && setup.momentum < 1)) reject(env, "momentum must be from 0 to below 1");
     setup.nesterov = member_flag(options, "nesterov");
+    setup.schedule_free = member_flag(options, "scheduleFree");
+    if (setup.schedule_free && setup.momentum == 0) reject(env, "a schedule-free training needs a momentum above 0");
     setup.sweep = sweep_from(options, setup.network.layers());
     setup.regularisers = regularisers_from(options, setup.network);
     if (setup.output.used && !setup.regularisers.empty())
       reject(env, "both factors are for networks without regularisers");
+    if (setup.schedule_free && !setup.regularisers.empty())
+      reject(env, "schedule-free trainings are of networks without regularisers");
     return setup;
   }
 };

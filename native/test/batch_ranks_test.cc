@@ -214,6 +214,13 @@ void minibatches() {
       },
       few, true);
   go(
+      "both factors, schedule-free",
+      [](MinibatchSetup& it) {
+        it.output = {true, 0.5, 1e-3};
+        it.schedule_free = true;
+      },
+      few, true);
+  go(
       "both factors with decay, fewer samples in a batch than ranks",
       [](MinibatchSetup& it) {
         it.batch = 2;

@@ -359,6 +359,7 @@ export interface NativeMinibatchOptions extends NativeBatchOptions {
   readonly trustRegion: number;
   readonly momentum: number;
   readonly nesterov: boolean;
+  readonly scheduleFree: boolean;
   readonly l2: number;
   /** Pairs of block and layer. */
   readonly sweep: readonly number[];

@@ -29,6 +29,8 @@ export interface PlainSettings {
   readonly trustRegion: number;
   readonly momentum: number;
   readonly nesterov: boolean;
+  /** Batches at (1 − μ) Z + μ X, X the average of the iterates Z, which is what comes out. */
+  readonly scheduleFree: boolean;
   readonly l2: number;
   readonly seed: number;
   readonly shuffle: boolean;
@@ -98,11 +100,15 @@ export function* minibatchPlainly(
   start: Vector,
   settings: PlainSettings,
 ): Generator<{ readonly w: Vector; readonly loss: number; readonly D: readonly Matrix64[] }, never> {
-  const { batchSize, gramMemory, gramEvery, relativeDamping, momentum, nesterov, l2, interleaved } = settings;
+  const { batchSize, gramMemory, gramEvery, relativeDamping, momentum, nesterov, scheduleFree, l2, interleaved } =
+    settings;
   const { f, slope } = activationOf(network);
   const W = joined(network, start);
   const L = W.length;
   const V = W.map((Wl) => scaled(0, Wl));
+  const Z = [...W];
+  const X = [...W];
+  let squares = 0;
   const A: Matrix64[] = [];
   const P: Matrix64[] = [];
   let batches = 0;
@@ -153,6 +159,8 @@ export function* minibatchPlainly(
 
       batches += 1;
       const eta = settings.step(batches);
+      squares += eta * eta;
+      const reach = scheduleFree ? eta : eta / (1 - momentum);
       const updateW = (l: number, D: Matrix64): void => {
         const input = at(inputs, l, 'inputs');
         const Al = at(A, l, 'A');
@@ -164,11 +172,16 @@ export function* minibatchPlainly(
           const pi = (settings.outputDamping * trace(Pl)) / Pl.rows;
           S = transpose(solveFromRight(transpose(S), damped(Pl, pi)));
           S = scaled(
-            eta === 0
-              ? 0
-              : Math.min(1, Math.sqrt(settings.trustRegion / L / ((eta / (1 - momentum)) ** 2 * dot(S, gradient)))),
+            eta === 0 ? 0 : Math.min(1, Math.sqrt(settings.trustRegion / L / (reach ** 2 * dot(S, gradient)))),
             S,
           );
+        }
+        if (scheduleFree) {
+          const share = squares > 0 ? eta ** 2 / squares : 0;
+          const Zl = plus(at(Z, l, 'Z'), -eta, S);
+          const Xl = plus(scaled(share, Zl), 1 - share, at(X, l, 'X'));
+          [Z[l], X[l], W[l]] = [Zl, Xl, plus(scaled(1 - momentum, Zl), momentum, Xl)];
+          return;
         }
         const Vl = plus(S, momentum, at(V, l, 'V'));
         V[l] = Vl;
@@ -194,7 +207,7 @@ export function* minibatchPlainly(
         if (interleaved) updateW(l, at(D, l, 'D'));
       }
       if (!interleaved) for (let l = L - 1; l >= 0; l--) updateW(l, at(D, l, 'D'));
-      yield { w: parted(W), loss, D };
+      yield { w: parted(scheduleFree ? X : W), loss, D };
     }
   }
   throw new Error('epochs never end');

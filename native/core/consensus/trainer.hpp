@@ -105,14 +105,14 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
     const std::atomic<bool>& stop = this->heeded(asked);
     const AtWork here(stop);
     finite_.keep();
-    if (averaging() != nullptr) to_gradient_point(all());
+    if (averaging() != nullptr) average_of_all().to_gradient_point();
     const bool finite = run_steps(count, stop, record, [&](std::size_t i, double& loss) -> std::size_t {
       const std::span<const std::uint32_t> batch = epochs_.begin();
       if (!step(batch, step_size(rates, i), loss)) return 0;
       epochs_.end();
       return batch.size();
     });
-    if (averaging() != nullptr) to_average(*averaging(), all());
+    if (averaging() != nullptr) average_of_all().to_average(averaging()->beta1);
     if (!finite) return reset();
     record.weights = weight_measures<T>(team_, setup_.regularisers, layers_, spectral_);
   }
@@ -123,7 +123,7 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
   void reset() {
     const double first = std::visit([](const auto& method) { return method.initial_state(); }, setup_.optimiser);
     std::ranges::fill(state_.span(), static_cast<T>(first));
-    if (averaging() != nullptr) begin_average(all());
+    if (averaging() != nullptr) average_of_all().begin();
     bases_.reset();
     if (kfac() != nullptr) factors_.reset(*kfac());
     epochs_.reset();
@@ -254,7 +254,12 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
     return soap() != nullptr || (muon() != nullptr && Muon::takes(l, depth()));
   }
   // All parameters with what the optimiser keeps of them.
-  [[nodiscard]] Slice<T> all() { return {parameters_.data(), parameters_count_, {}, state_.data(), parameters_count_}; }
+  [[nodiscard]] Averaging<T> average_of_all() {
+    const auto kept = [&](std::size_t k) {
+      return MatrixView<T>(state_.data() + k * parameters_count_, 1, parameters_count_);
+    };
+    return {{parameters_.data(), 1, parameters_count_}, kept(0), kept(2)};
+  }
   // W_l, or b_l behind it, in a vector of all parameters that begins at `offset`.
   std::span<T> part_of(const Buffer<T>& vector, ParameterBlock block, std::size_t l, std::size_t offset = 0) {
     const std::size_t before = block == ParameterBlock::W ? 0 : size_of(ParameterBlock::W, l);
@@ -278,7 +283,7 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
     }
     const auto undone = [&] {
       finite_.restore();
-      if (averaging() != nullptr) begin_average(all());
+      if (averaging() != nullptr) average_of_all().begin();
       return false;
     };
     MatrixView<const T> x(nullptr, 0, setup_.network.widths.front());

@@ -32,6 +32,23 @@ struct ScheduleFree {
   }
 };
 
+// y and z of a step of direction d.
+template <typename T>
+struct AveragedStep {
+  T rate, share, stays, far;
+
+  AveragedStep(double beta, const Step& step)
+      : rate(static_cast<T>(step.rate)),
+        share(static_cast<T>(step.share)),
+        stays(static_cast<T>(1 - step.share)),
+        far(static_cast<T>((1 - beta * (1 - step.share)) * step.rate)) {}
+
+  DLADMM_INLINE void operator()(T& y, T& z, T d) const {
+    y = stays * y + share * z - far * d;
+    z -= rate * d;
+  }
+};
+
 template <typename T>
 bool apply(const ScheduleFree& method, const Step& step, const Slice<T>& slice) {
   const T beta2 = static_cast<T>(method.beta2);
@@ -39,38 +56,38 @@ bool apply(const ScheduleFree& method, const Step& step, const Slice<T>& slice) 
   const T root = static_cast<T>(1 / std::sqrt(1 - std::pow(method.beta2, static_cast<double>(step.number))));
   const T epsilon = static_cast<T>(method.epsilon);
   const T decay = static_cast<T>(method.weight_decay);
-  const T rate = static_cast<T>(step.rate);
-  const T stays = static_cast<T>(1 - step.share);
-  const T share = static_cast<T>(step.share);
-  const T far = static_cast<T>((1 - method.beta1 * (1 - step.share)) * step.rate);
+  const AveragedStep<T> go(method.beta1, step);
   return entrywise::all_finite<T>(
       [=](T& y, T g, T& z, T& second) DLADMM_INLINE {
         second = beta2 * second + take2 * g * g;
-        const T d = g / (std::sqrt(second) * root + epsilon) + decay * y;
-        y = stays * y + share * z - far * d;
-        z -= rate * d;
+        go(y, z, g / (std::sqrt(second) * root + epsilon) + decay * y);
         return y;
       },
       slice.parameters(), slice.gradient(), slice.kept(0), slice.kept(1));
 }
 
-// z = y = x: as the average begins.
+// The parameters w, z, and y between two runs.
 template <typename T>
-void begin_average(const Slice<T>& all) {
-  std::copy_n(all.w, all.count, all.kept(0).data);
-  std::copy_n(all.w, all.count, all.kept(2).data);
-}
+struct Averaging {
+  MatrixView<T> w, z, y;
 
-// The parameters become y as a run begins, and x as it ends.
-template <typename T>
-void to_gradient_point(const Slice<T>& all) {
-  std::copy_n(all.kept(2).data, all.count, all.w);
-}
-template <typename T>
-void to_average(const ScheduleFree& method, const Slice<T>& all) {
-  std::copy_n(all.w, all.count, all.kept(2).data);
-  const T beyond = static_cast<T>(1 / method.beta1 - 1);
-  entrywise::each([=](T& w, T z) DLADMM_INLINE { w += beyond * (w - z); }, all.parameters(), all.kept(0));
-}
+  // z = y = x: as the average begins.
+  void begin() const {
+    copy(w, z);
+    copy(w, y);
+  }
+  // The parameters become y as a run begins, and x as it ends.
+  void to_gradient_point() const { copy(y, w); }
+  void to_average(double beta) const {
+    copy(w, y);
+    const T beyond = static_cast<T>(1 / beta - 1);
+    entrywise::each([=](T& to, T from) DLADMM_INLINE { to += beyond * (to - from); }, w, MatrixView<const T>(z));
+  }
+
+ private:
+  static void copy(MatrixView<const T> from, MatrixView<T> to) {
+    std::copy_n(from.data, from.rows * from.columns, to.data);
+  }
+};
 
 }  // namespace dladmm

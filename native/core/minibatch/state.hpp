@@ -43,6 +43,9 @@
 //     S = ν (R − U (M R)) / π,   ⟨S, ∇⟩ = ν (⟨R, ∇⟩ − ⟨M R, Uᵀ∇⟩) / π
 //
 // of which ⟨R, ∇⟩, M R and Uᵀ∇ are found chunk by chunk, while R and ∇ are in the cache.
+//
+// Schedule-free (A. Defazio et al., NeurIPS 2024; schedule_free.hpp) the batch is taken at [W_l b_l] = (1 − μ) Z_l + μ
+// X_l, Z_l <- Z_l − η S_l has no momentum, so that t = η, and the network is the average X_l of all Z_l.
 #pragma once
 
 #include <algorithm>
@@ -63,6 +66,7 @@
 #include "core/gradient/optimiser.hpp"
 #include "core/gradient/order.hpp"
 #include "core/gradient/own_part.hpp"
+#include "core/gradient/schedule_free.hpp"
 #include "core/linalg/section.hpp"
 #include "core/linalg/sums.hpp"
 #include "core/linalg/tiled.hpp"
@@ -98,6 +102,7 @@ struct MinibatchSetup {
   std::uint64_t gram_every = 10;  // k: the m-th batch is taken in min(k, m − 1) batches after the one before
   double momentum = 0.9;          // μ
   bool nesterov = true;
+  bool schedule_free = false;  // with μ above 0, and not with regularisers
   // Begins with z_L; each update at most once, and after those whose outcome it needs.
   std::vector<BatchUpdate> sweep;
   std::vector<Regulariser> regularisers;  // Ω_l of every layer; none where empty
@@ -167,6 +172,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     const MatrixView<T> w = block == ParameterBlock::W ? weights(l) : biases(l);
     for (std::size_t i = 0; i < w.rows; ++i) std::copy_n(values.data() + i * w.columns, w.columns, w.row(i));
     copy_biases(l, {0, w.rows});
+    if (setup_.schedule_free) averaging().begin();
   }
 
   // D_l of the last batch, in the first of its rows.
@@ -181,30 +187,40 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     const std::atomic<bool>& stop = this->heeded(asked);
     const AtWork here(stop);
     finite_.keep();
+    if (setup_.schedule_free) {
+      averaging().to_gradient_point();
+      copy_biases();
+    }
     const bool finite = run_steps(count, stop, record, [&](std::size_t i, double& loss) -> std::size_t {
       const std::span<const std::uint32_t> batch = epochs_.begin();
       if (!run_batch(batch, step_size(steps, i), loss)) return 0;
       epochs_.end();
       return batch.size();
     });
+    if (setup_.schedule_free) {
+      averaging().to_average(setup_.momentum);
+      copy_biases();
+    }
     if (finite) {
       record.weights = weight_measures<T>(team_, setup_.regularisers, views_, spectral_);
       return;
     }
     finite_.restore();
-    for (std::size_t l = 1; l <= depth(); ++l) copy_biases(l, {0, setup_.network.outputs(l)});
+    copy_biases();
     reset();
   }
 
   // As new but for the parameters.
   void reset() {
     for (const std::span<T> kept : {velocity_.span(), dual_.span()}) std::ranges::fill(kept, T(0));
+    if (setup_.schedule_free) averaging().begin();
     for (Layer& it : layers_) {
       it.gram->reset();
       if (it.outer) it.outer->reset();
     }
     epochs_.reset();
     step_number_ = 0;
+    averaged_ = 0;
     taken_in_ = 0;
     since_taken_ = 0;
   }
@@ -216,6 +232,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     std::vector<Section> out;
     out.push_back(section("parameters", parameters_.span()));
     if (velocity_.size() > 0) out.push_back(section("velocity", velocity_.span()));
+    if (setup_.schedule_free) out.push_back(section("averaged", averaged_));
     if (dual_.size() > 0) out.push_back(section("Y", dual_.span()));
     for (std::size_t l = 1; l <= depth() && dual_.size() > 0; ++l) {
       out.push_back(section(section_name("Y.weight", l), std::span(&of(l).dual_weight, 1)));
@@ -236,8 +253,8 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     for (std::size_t l = 1; l <= depth(); ++l) {
       legal = of(l).gram->restored(team_) && legal;
       if (of(l).outer) legal = of(l).outer->restored(team_) && legal;
-      copy_biases(l, {0, setup_.network.outputs(l)});
     }
+    copy_biases();
     if (!legal) {
       reset();
       throw std::domain_error("a Gram matrix is none");
@@ -312,7 +329,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     plan.buffer(seen_, seen);
     plan.buffer(parameters_, parameters);
     plan.buffer(finite_.room, parameters);
-    if (setup_.momentum != 0) plan.buffer(velocity_, parameters);
+    if (setup_.momentum != 0) plan.buffer(velocity_, parameters * (setup_.schedule_free ? 2 : 1));
     if (split > 0) plan.buffer(dual_, parameters);
     for (Buffer<T>* const it : {&old_, &solved_, &proximal_}) plan.buffer(*it, split);
     if (std::ranges::any_of(setup_.regularisers, &Regulariser::spectral)) this->declare_spectral(plan, spectral_);
@@ -388,13 +405,20 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     return of(l).z.empty() ? activations(l, count) : of(l).z.view().rows_from(0, count);
   }
 
+  void copy_biases() {
+    for (std::size_t l = 1; l <= depth(); ++l) copy_biases(l, {0, setup_.network.outputs(l)});
+  }
   void copy_biases(std::size_t l, Rows rows) {
     const MatrixView<T> both = parameters(l);
     for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) of(l).b[i] = both.row(i)[both.columns - 1];
   }
 
   [[nodiscard]] bool run_batch(std::span<const std::uint32_t> batch, double step, double& loss) {
-    const Step now{step, step_number_ + 1, {}};
+    Step now{step, step_number_ + 1, {}};
+    if (setup_.schedule_free) {
+      averaged_ += step * step;
+      now.share = averaged_ > 0 ? step * step / averaged_ : 0;
+    }
     const std::span<const std::uint32_t> samples = own_.of(batch);
     const std::size_t count = samples.size();
     forward(samples);
@@ -599,7 +623,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
       team_.run(it.chunks.count(), kFlopsAnEntry * static_cast<double>(own.rows * own.columns), move);
     }
     if (it.outer) return step_W(l, step);
-    return finite && (!it.regularised || split_W(l, step.rate / (1 - setup_.momentum)));
+    return finite && (!it.regularised || split_W(l, reach(step)));
   }
 
   // M R and Uᵀ∇ of a chunk, q x (n_{l-1} + 1) each; the first of both are the sums in the end.
@@ -643,7 +667,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     const double slope = (whole - elementwise::inner_product<T>(mr, seen(l, 0, 1))) / pi;
     if (!std::isfinite(slope)) return false;
     const double longest = setup_.output.trust / static_cast<double>(depth());
-    const double t = step.rate / (1 - setup_.momentum);
+    const double t = reach(step);
     const double length = t * t * slope;
     // Of a step that is not taken nothing is kept: a longer one to come would make it more than the region allows.
     const double within = !(t > 0) ? 0 : length > longest ? std::sqrt(longest / length) : 1;
@@ -742,20 +766,41 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     return move_rows(l, direction, out, step);
   }
 
-  // Rows `out` of V_l and [W_l b_l] by those of S_l.
+  // t: how far a step goes of S_l in the end.
+  [[nodiscard]] double reach(const Step& step) const {
+    return setup_.schedule_free ? step.rate : step.rate / (1 - setup_.momentum);
+  }
+
+  // All parameters, Z and, between two runs, where the next batch is taken.
+  [[nodiscard]] Averaging<T> averaging() const {
+    const auto all = [&](T* at) { return MatrixView<T>(at, 1, parameters_.size()); };
+    return {all(parameters_.data()), all(velocity_.data()), all(velocity_.data() + parameters_.size())};
+  }
+
+  // Rows `out` of V_l or Z_l and [W_l b_l] by those of S_l.
   [[nodiscard]] bool move_rows(std::size_t l, MatrixView<const T> direction, Rows out, const Step& step) {
     const MatrixView<T> own = parameters(l).rows_from(out);
     const T* const parts[] = {direction.data};
     T* const velocity = velocity_.size() == 0 ? nullptr : velocity_.data() + (own.data - parameters_.data());
     const Slice<T> all{own.data, out.count * own.columns, parts, velocity, 0};
-    const bool finite = dladmm::apply<T>(Sgd{setup_.momentum, 0, 0, setup_.nesterov}, step, all);
+    const bool finite = setup_.schedule_free ? average_rows(AveragedStep<T>(setup_.momentum, step), all)
+                                             : dladmm::apply<T>(Sgd{setup_.momentum, 0, 0, setup_.nesterov}, step, all);
     copy_biases(l, out);
     return finite;
   }
 
+  [[nodiscard]] static bool average_rows(const AveragedStep<T>& go, const Slice<T>& all) {
+    return entrywise::all_finite<T>(
+        [=](T& y, T& z, T s) DLADMM_INLINE {
+          go(y, z, s);
+          return y;
+        },
+        all.parameters(), all.kept(), all.gradient());
+  }
+
   Buffer<T> parameters_;               // [W_1 b_1], [W_2 b_2], …
   FiniteCopy<T> finite_;               // as the run began
-  Buffer<T> velocity_;                 // V_1, V_2, …
+  Buffer<T> velocity_;                 // V_1, V_2, …, or Z_1, Z_2, … and where the next batch is taken
   Buffer<T> dual_;                     // Y_1, Y_2, …, where there are regularisers
   Buffer<T> old_, solved_, proximal_;  // of one layer: V, [W b] and V as they are split
   SpectralRoom spectral_;
@@ -774,6 +819,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
   Epochs epochs_;
   OwnPart own_;
   std::uint64_t step_number_ = 0;
+  double averaged_ = 0;            // Σ η², as an average has it
   std::uint64_t taken_in_ = 0;     // batches that the Gram matrices have seen
   std::uint64_t since_taken_ = 0;  // batches since the last of them
 };

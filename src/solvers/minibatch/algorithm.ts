@@ -24,6 +24,12 @@
  *     S_l = ν_l (P_l + π_l I)⁻¹ ∇_l (A_l + δ_l I)⁻¹      ∇_l = D_lᵀ ã_{l−1} / B + λ[W_l b_l],  π_l = c_P trace(P_l)/n
  *     ν_l = min(1, √(κ / (L t² ⟨S_l, ∇_l⟩)))            t = η/(1 − μ)
  *
+ * With `scheduleFree` (A. Defazio et al., "The Road Less Scheduled", NeurIPS 2024) there is no momentum, t = η, and η does not
+ * fall: the batch is taken between the iterates Z_l and their average X_l, which is the network that comes out,
+ *
+ *     [W_l b_l] = (1 − μ) Z_l + μ X_l                    where the forward pass and the sweep are
+ *     Z_l ← Z_l − η S_l,   X_l ← (1 − c) X_l + c Z_l      c = η² / Σ η²
+ *
  * Relatives. With one batch of all samples, β = μ = c = 0 and η = 1 the W step is that of the inversion ADMM; with c → ∞ and
  * η/c held fixed it is a gradient step, as dlADMM takes it; where all W follow all targets, D_l is the back-propagated
  * gradient. Then S_l is the gradient preconditioned on its input side alone: one of the two factors of K-FAC (Martens and

@@ -44,6 +44,10 @@ export const GRAM_STEP = {
   }),
   momentum: number('fraction', { default: 0.9, symbol: 'μ', says: 'Memory of the momentum.' }),
   nesterov: flag({ default: true, says: 'Look ahead along the momentum: − η (S_l + μV_l) in place of − ηV_l.' }),
+  scheduleFree: flag({
+    default: false,
+    says: 'No momentum, and no end to fall to: batches are taken at (1 − μ) Z_l + μ X_l, and the network is X_l, the average of the iterates Z_l. Not with regularise, monotone or equal.',
+  }),
   l2: number({ min: 0 }, { default: 0, symbol: 'λ', says: 'Weight decay: ½λ‖[W_l b_l]‖².' }),
 } as const satisfies Schema;
 
@@ -58,5 +62,11 @@ export const defaultBatchSize = (samples: number): number =>
  * squared errors (the hinge loss, which has none, is taken as the former). With both factors the curvature is in the second
  * one, and the trust region tells how far a step goes until η has fallen.
  */
-export const defaultRate = (loss: Loss, factors: GramStepOptions['factors'] = 'input'): number =>
-  factors === 'both' ? 0.05 : ['squared-error', 'one-hot-squared-error', 'huber'].includes(loss) ? 0.2 : 0.4;
+export function defaultRate(
+  loss: Loss,
+  { factors = 'input', scheduleFree = false, momentum = 0.9 }: Partial<GramStepOptions> = {},
+): number {
+  const rate =
+    factors === 'both' ? 0.05 : ['squared-error', 'one-hot-squared-error', 'huber'].includes(loss) ? 0.2 : 0.4;
+  return scheduleFree ? rate / (1 - momentum) : rate;
+}

@@ -8,15 +8,19 @@ import { MONOTONE, REGULARISE, regularisedBy } from '../shared/regularise.js';
 import type { Sweep, Update } from '../shared/sweep.js';
 import { listBatchUpdates, minibatchSweep } from './algorithm.js';
 import { defaultRate, GRAM_STEP } from './gram-step.js';
-import { checkFactors, minibatches } from './splitting.js';
+import { checkMetric, minibatches } from './splitting.js';
+
+/** Of a training that has no end to fall to: η rises over so many, while the Gram matrices are made of few. */
+const FIRST_BATCHES = 10;
 
 const OPTIONS = {
   learningRate: option(LEARNING_RATE, {
-    otherwise: "0.4, of squared errors 0.2; with factors: 'both' 0.05",
+    otherwise:
+      "0.4, of squared errors 0.2; with factors: 'both' 0.05; schedule-free that over 1 − μ, after a rise over 10 batches",
     symbol: 'η',
     says: 'The length of a W step: a number, or a function that gives one for each batch.',
   }),
-  learningRateSchedule: falling('cosine'),
+  learningRateSchedule: falling('cosine, of a function and schedule-free constant'),
   batchSize: whole(
     1,
     {
@@ -58,10 +62,13 @@ export const minibatch = defineSolver({
     },
     { iterations: epochs, network },
   ) => {
-    const given = rate ?? defaultRate(network.loss, method.factors);
-    const stepFor = scheduled({ rate: given, falls, otherwise: 'cosine', epochs });
+    const given = rate ?? defaultRate(network.loss, method);
+    const course = method.scheduleFree
+      ? ({ otherwise: 'constant', rise: FIRST_BATCHES } as const)
+      : ({ otherwise: 'cosine' } as const);
+    const stepFor = scheduled({ rate: given, falls, ...course, epochs });
     const regular = regularisedBy({ regularise, monotone, equal }, network);
-    checkFactors(method.factors, regular.regularisers);
+    checkMetric(method, regular.regularisers);
     return { method, stepFor, shuffle, initialisation, ...present({ batchSize }), ...regular };
   },
 });

@@ -60,19 +60,32 @@ function updatesOf({ sweep = minibatchSweep, network }: MinibatchSessionOptions)
   return listBatchUpdates(typeof sweep === 'function' ? sweep : () => sweep, network.layers.length - 1);
 }
 
-/** @throws DlAdmmError ERR_DLADMM_ARGUMENT for both factors with regularisers, whose steps are split in that of the inputs */
-export function checkFactors(factors: MinibatchMethod['factors'], regularisers: unknown): void {
-  if (factors !== 'both' || regularisers === undefined) return;
-  const text =
-    "Expected factors: 'input' with regularise, monotone or equal, whose steps are split in that of the inputs";
-  throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `${text}, but received 'both'`);
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT for what does not go with regularisers, or not without momentum */
+export function checkMetric({ factors, scheduleFree, momentum }: MinibatchMethod, regularisers: unknown): void {
+  const refused = (wanted: string, came: string) =>
+    new DlAdmmError('ERR_DLADMM_ARGUMENT', `Expected ${wanted}, but received ${came}`);
+  if (regularisers !== undefined && factors === 'both') {
+    throw refused(
+      "factors: 'input' with regularise, monotone or equal, whose steps are split in that of the inputs",
+      "'both'",
+    );
+  }
+  if (regularisers !== undefined && scheduleFree === true) {
+    throw refused('scheduleFree: false with regularise, monotone or equal, whose zeros an average would lose', 'true');
+  }
+  if (scheduleFree === true && momentum === 0) {
+    throw refused(
+      'a momentum above 0 with scheduleFree: it is the share of the average at which batches are taken',
+      '0',
+    );
+  }
 }
 
 function check(options: MinibatchSessionOptions): void {
   flag(given(options.shuffle, true), 'options.shuffle');
   whole(given(options.seed, 1), 0, 2 ** 32 - 1, 'options.seed');
   completed(GRAM_STEP, options, 'options.', options);
-  checkFactors(options.factors, options.regularisers);
+  checkMetric(options, options.regularisers);
   updatesOf(options);
 }
 
@@ -122,7 +135,7 @@ export const minibatches: Splitting<
     };
     return new StepSession<MinibatchTypes>(await openNative(opening, options, data, name), {
       stepsPerEpoch: (own, count) => Math.ceil(count / batchOf(own, count)),
-      learningRate: ({ network, factors }) => defaultRate(network.loss, factors),
+      learningRate: ({ network, ...method }) => defaultRate(network.loss, method),
     });
   },
   async course({ network, dtype, threads, seed, method, batchSize, regularisers, shuffle, stepFor }, data, share) {

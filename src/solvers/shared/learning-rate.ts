@@ -28,19 +28,20 @@ export const LEARNING_RATE: ValueType<LearningRate> = {
 type Fall = 'cosine' | 'constant';
 
 /** The option of it. */
-export const falling = (otherwise: Fall | 'as the method has it') =>
+export const falling = (otherwise: string) =>
   word(['cosine', 'constant'], {
     otherwise: otherwise === 'cosine' ? 'cosine, of a function constant' : otherwise,
     says: 'How a number falls: along half a wave to 0 over all epochs, or not at all.',
   });
 
-/** A learning rate over a training: it rises over the first share `warmUp` of all steps, then falls. */
+/** A learning rate over a training: it rises over the first share `warmUp` of all steps, or the first `rise` steps, then falls. */
 export interface Schedule {
   readonly rate: LearningRate;
   /** What was asked for, and what stands where nothing was. */
   readonly falls: Fall | undefined;
   readonly otherwise: Fall;
   readonly warmUp?: number;
+  readonly rise?: number;
   readonly epochs: number;
 }
 
@@ -48,20 +49,20 @@ export interface Schedule {
  * @returns the rate of each step, for epochs of so many
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT where a function is to fall
  */
-export function scheduled({ rate, falls, otherwise, warmUp = 0, epochs }: Schedule) {
+export function scheduled({ rate, falls, otherwise, warmUp = 0, rise = 0, epochs }: Schedule) {
   const own = typeof rate === 'function';
   if (own && falls !== undefined) {
     throw expected('a number for learningRate, as a function falls by itself,', 'learningRateSchedule', falls);
   }
   const waves = !own && (falls ?? otherwise) === 'cosine';
   return (stepsPerEpoch: number): LearningRate => {
-    if (!waves && warmUp === 0) return rate;
+    if (!waves && warmUp === 0 && rise === 0) return rate;
     const steps = epochs * stepsPerEpoch;
-    const rising = Math.round(warmUp * steps);
+    const rising = Math.max(rise, Math.round(warmUp * steps));
     return (at) => {
       const full = own ? rate(at) : rate;
       if (at.step <= rising) return (full * at.step) / rising;
-      const gone = Math.min(1, (at.step - 1 - rising) / (steps - rising));
+      const gone = Math.min(1, (at.step - 1 - rising) / Math.max(1, steps - rising));
       return waves ? (full / 2) * (1 + Math.cos(Math.PI * gone)) : full;
     };
   };

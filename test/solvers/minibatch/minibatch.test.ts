@@ -41,6 +41,7 @@ const PLAIN: PlainSettings = {
   trustRegion: 1e-2,
   momentum: 0.8,
   nesterov: true,
+  scheduleFree: false,
   l2: 0,
   seed: 5,
   shuffle: true,
@@ -102,6 +103,10 @@ describe('mini-batch dlADMM is what its file says', () => {
     ['both factors, W before the next a', { factors: 'both', interleaved: true }, NETWORK],
     ['both factors, without a memory', { factors: 'both', gramMemory: 0, gramEvery: 1, momentum: 0 }, NETWORK],
     ['both factors, squared error', { factors: 'both' }, { ...NETWORK, loss: 'squared-error', activation: 'tanh' }],
+    ['schedule-free', { scheduleFree: true }, NETWORK],
+    ['schedule-free, steps that change', { scheduleFree: true, step: (t) => (t % 3) * 0.1 }, NETWORK],
+    ['schedule-free, W before the next a', { scheduleFree: true, interleaved: true, l2: 0.05 }, NETWORK],
+    ['schedule-free, both factors', { scheduleFree: true, factors: 'both' }, NETWORK],
     ['both factors, a single layer', { factors: 'both' }, { ...NETWORK, layers: [5, 3] }],
   ];
 
@@ -160,25 +165,37 @@ describe('mini-batch dlADMM is what its file says', () => {
     expect(relativeGap(five, full)).toBeLessThan(relativeGap(one, full));
   });
 
-  test('is the same, bit for bit, for the same number of threads, and takes up where it left off', async () => {
-    const network: Network = { ...NETWORK, layers: [5, 40, 3] };
-    const run = async (...parts: readonly number[]) => {
-      using state = await open(network, { dtype: 'float32', threads: 2, batchSize: 8, seed: 3 });
-      for (const batches of parts) await state.run(batches, 0.1);
-      return await vectorOf(state);
-    };
-    expect(await run(30)).toEqual(await run(7, 11, 12));
-  });
+  test.each([false, true])(
+    'is the same, bit for bit, for the same number of threads, and takes up where it left off; schedule-free: %s',
+    async (scheduleFree) => {
+      const network: Network = { ...NETWORK, layers: [5, 40, 3] };
+      const run = async (...parts: readonly number[]) => {
+        using state = await open(network, { dtype: 'float32', threads: 2, batchSize: 8, seed: 3, scheduleFree });
+        for (const batches of parts) await state.run(batches, 0.1);
+        return await vectorOf(state);
+      };
+      expect(await run(30)).toEqual(await run(7, 11, 12));
+    },
+  );
 
-  test('reset leaves nothing but the parameters', async () => {
-    using once = await open(NETWORK, { batchSize: 8 });
+  test.each([false, true])('reset leaves nothing but the parameters; schedule-free: %s', async (scheduleFree) => {
+    using once = await open(NETWORK, { batchSize: 8, scheduleFree });
     await once.run(10, 0.1);
     const w = await vectorOf(once);
     await once.reset();
     await once.run(10, 0.1);
-    using fresh = await open(NETWORK, { batchSize: 8 }, SAMPLES, w);
+    using fresh = await open(NETWORK, { batchSize: 8, scheduleFree }, SAMPLES, w);
     await fresh.run(10, 0.1);
     expect(await vectorOf(once)).toEqual(await vectorOf(fresh));
+  });
+
+  test('schedule-free, what diverges leaves the parameters that the run began with', async () => {
+    using state = await open(NETWORK, { batchSize: 8, scheduleFree: true, dtype: 'float32' });
+    await state.run(5, 0.1);
+    const w = await vectorOf(state);
+    expect((await state.run(200, 1e30)).diverged).toBe(true);
+    expect(await vectorOf(state)).toEqual(w);
+    expect((await state.run(5, 0.1)).diverged).toBe(false);
   });
 });
 
@@ -203,6 +220,8 @@ describe('MinibatchSession', () => {
       [{ gram: 'half' }, /gram/],
       [{ factors: 'output' }, /factors/],
       [{ nesterov: 1 }, /nesterov/],
+      [{ scheduleFree: 'yes' }, /scheduleFree/],
+      [{ scheduleFree: true, momentum: 0 }, /momentum above 0 with scheduleFree/],
       [{ shuffle: 'yes' }, /shuffle/],
       [{ memory: 1 }, /memory/],
     ] as const) {

@@ -90,6 +90,10 @@ const CASES: readonly (readonly [string, TrainOptions])[] = [
     { solver: 'minibatch-admm', layers: [4, 9, 7, 3], epochs: 7, batchSize: 16, factors: 'both', threads: 2 },
   ],
   [
+    'minibatch-admm, schedule-free',
+    { solver: 'minibatch-admm', layers: [4, 9, 7, 3], epochs: 7, batchSize: 16, factors: 'both', scheduleFree: true },
+  ],
+  [
     'minibatch-admm with full Gram matrices, without momentum',
     {
       solver: 'minibatch-admm',
