@@ -136,6 +136,7 @@ describe.skipIf(launcher === '')(`with ${launcher || 'mpirun, which is not here'
   test.each<[string, object?]>([
     ['minibatch-admm'],
     ['minibatch-admm', { factors: 'both' }],
+    ['minibatch-admm', { scheduleFree: true }],
     ...['adam', 'badm', 'muon', 'kfac', 'isaac'].map((each): [string] => [each]),
   ])('batches of %s are those of one process, whatever the number of ranks (%j)', async (solver, more = {}) => {
     const own = `solver: '${solver}', batchSize: 20, iterations: 5, ...${JSON.stringify(more)}`;

@@ -45,6 +45,11 @@ const SOLVERS = [
     { learningRateSchedule: 'constant' },
   ],
   [
+    'mini-batch dlADMM, schedule-free',
+    { solver: 'minibatch-admm', batchSize: 20, scheduleFree: true },
+    { learningRateSchedule: 'constant' },
+  ],
+  [
     'mini-batch dlADMM, both factors',
     { solver: 'minibatch-admm', batchSize: 20, factors: 'both' },
     { learningRateSchedule: 'constant' },

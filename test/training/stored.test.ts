@@ -62,6 +62,7 @@ describe('training from a store', () => {
   test.each([
     ['minibatch-admm', { gramEvery: 3 }],
     ['minibatch-admm', { factors: 'both' }],
+    ['minibatch-admm', { scheduleFree: true }],
     ['sgd', { momentum: 0.9 }],
     ['adagrad', {}],
     ['adadelta', {}],
