@@ -6,9 +6,9 @@
  * but HELD_OUT, one seed each, and of those that are at the target on the images held out within NEARLY of the fewest seconds takes the most
  * accurate. No test image has a say. What FILE has tried before is not tried again. `auto`, the default of the package, which nobody tuned, runs
  * beside them, its linear model included.
- * The settings are those that `--tune --out FILE` wrote, in `--settings FILE` or bench/results/tune-DATASET.json; of what is not there, those of
- * bench/race/settings.ts, chosen by test images. bench:figures draws docs/sooner.svg from runs to the end:
- * --to-the-end --epochs 10 --seeds 1 --methods auto,minibatch-admm,adam --out bench/results/sooner-DATASET.json
+ * The settings are those that `--tune --out FILE` wrote, in `--settings FILE` or bench/results/tune-DATASET.json (tune-looks-DATASET.json for
+ * looks within epochs); of what is not there, those of bench/race/settings.ts, chosen by test images. bench:figures draws docs/sooner.svg from runs to the end:
+ * --to-the-end --epochs 10 --seeds 1 --methods auto,minibatch-admm-free,minibatch-admm,adam --out bench/results/sooner-DATASET.json
  */
 import { DlAdmmError, type TrainOptions, train } from 'dladmm';
 import { count, file, flag, layers, program, real, STUDY, say, some, text, told } from './harness/program.js';
@@ -62,7 +62,9 @@ interface Median {
 
 await program(OPTIONS, async ({ dataset, target, methods, seeds, epochs, dataDir, out, toTheEnd, ...options }) => {
   const set = await classesOf(dataset, dataDir);
-  const tuned = await earlier<Tuning>(options.settings ?? resultFile(`tune-${dataset}`));
+  const tuned = await earlier<Tuning>(
+    options.settings ?? resultFile(`${options.looks > 1 ? 'tune-looks' : 'tune'}-${dataset}`),
+  );
   const { train: samples, test } = options.tune ? heldOut(set.train, Math.round(HELD_OUT * set.train.x.rows)) : set;
   const { layers, threads, looks } = options;
   const head = { dataset, target, layers: layers.join('-'), ...(looks > 1 && { looks }), ...machine(threads) };
@@ -120,7 +122,7 @@ await program(OPTIONS, async ({ dataset, target, methods, seeds, epochs, dataDir
     const fewest = (): number => Math.min(...runs.map(({ seconds = Number.POSITIVE_INFINITY }) => seconds));
     for (const setting of GRIDS[method] ?? []) {
       if (runs.some((its) => settingText(its.setting) === settingText(setting))) continue;
-      const its = await run(setting, 1, NEARLY * fewest());
+      const { elapsed: _, ...its } = await run(setting, 1, NEARLY * fewest());
       runs.push(its);
       say(`${method} ${settingText(setting)}: ${line(its)}`);
       await keepSoFar({ best: null, tried: runs });
