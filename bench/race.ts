@@ -97,6 +97,7 @@ await program(OPTIONS, async ({ dataset, target, methods, seeds, epochs, dataDir
   };
 
   const measure = async (method: string): Promise<Median> => {
+    // A search that was cut off has no best yet.
     const found = tuned?.[method] as Tuned | undefined;
     const setting = found?.best ?? BEST[dataset]?.[method];
     if (!setting) {
@@ -109,7 +110,7 @@ await program(OPTIONS, async ({ dataset, target, methods, seeds, epochs, dataDir
     }
     const reached = (what: 'seconds' | 'epochs'): number =>
       median(runs.map((each) => each[what] ?? Number.POSITIVE_INFINITY));
-    const how = found
+    const how = found?.best
       ? `, the best of ${found.tried.length} by held-out images`
       : setting.auto
         ? ''
