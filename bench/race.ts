@@ -11,11 +11,11 @@
  * --to-the-end --epochs 10 --seeds 1 --methods auto,minibatch-admm-free,minibatch-admm,adam --out bench/results/sooner-DATASET.json
  */
 import { DlAdmmError, type TrainOptions, train } from 'dladmm';
+import { inParts } from './harness/part-epochs.js';
 import { count, file, flag, layers, program, real, STUDY, say, some, text, told } from './harness/program.js';
 import { earlier, keep, machine, resultFile } from './harness/results.js';
 import { classesOf, follow, heldOut } from './harness/samples.js';
 import { median } from './harness/statistics.js';
-import { inParts } from './race/looks.js';
 import { BEST, GRIDS, optionsOf, runsIn, type Setting, settingText, type Tuning } from './race/settings.js';
 
 const OPTIONS = {

@@ -1,4 +1,5 @@
 /** What docs/frontier.md lays down: the tasks with their targets, and for every method the space that its trials are drawn from. */
+import { defaultBatchSize } from 'dladmm/solvers';
 import { loadTask } from '../defaults/tasks.js';
 import { heldOut, type Samples } from '../harness/samples.js';
 import { autoencoder, language } from '../tasks/task.js';
@@ -75,6 +76,10 @@ export const SPACES: Readonly<Record<string, { readonly first?: object; readonly
   },
 };
 export type Settings = Readonly<Record<string, unknown>>;
+
+/** Samples a batch, 0 for a method's own default. Where that follows from the samples it is told, as a pace is measured on fewer. */
+export const batchOf = ({ solver, batchSize }: Settings, samples: number): number =>
+  Number(batchSize ?? (solver === 'minibatch-admm' ? defaultBatchSize(samples) : 0));
 
 /** With steps so short that nothing diverges. */
 export const timid = (settings: Settings): Settings => ({
