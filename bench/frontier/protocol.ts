@@ -36,7 +36,7 @@ export const SPACES: Readonly<Record<string, { readonly first?: object; readonly
   'minibatch-admm-both': {
     first: { solver: 'minibatch-admm', factors: 'both' },
     space: {
-      ...{ trustRegion: [3e-4, 3e-2], batchSize, outputDamping: [0.3, 1, 3], l2: [0, 1e-4, 1e-3] },
+      ...{ trustRegion: [3e-3, 0.3], batchSize, outputDamping: [0.3, 1, 3], l2: [0, 1e-4, 1e-3] },
       ...{ factors: ['both'], solver: ['minibatch-admm'] },
     },
   },
@@ -50,7 +50,7 @@ export const SPACES: Readonly<Record<string, { readonly first?: object; readonly
   'minibatch-admm-both-free': {
     first: { solver: 'minibatch-admm', factors: 'both', scheduleFree: true },
     space: {
-      ...{ trustRegion: [3e-4, 3e-2], batchSize, outputDamping: [0.3, 1, 3], l2: [0, 1e-4, 1e-3] },
+      ...{ trustRegion: [3e-3, 0.3], batchSize, outputDamping: [0.3, 1, 3], l2: [0, 1e-4, 1e-3] },
       ...{ factors: ['both'], scheduleFree: [true], solver: ['minibatch-admm'] },
     },
   },

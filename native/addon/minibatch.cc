@@ -66,6 +66,8 @@ class Minibatch : public Steps<Minibatch, Windows<StateHandle<Minibatch, Minibat
     setup.momentum = member_number(options, "momentum");
     if (!(setup.momentum >= 0 && setup.momentum < 1)) reject(env, "momentum must be from 0 to below 1");
     setup.nesterov = member_flag(options, "nesterov");
+    setup.polyak = member_number(options, "polyak");
+    if (!(setup.polyak >= 0) || !std::isfinite(setup.polyak)) reject(env, "polyak must be finite and at least 0");
     setup.schedule_free = member_flag(options, "scheduleFree");
     if (setup.schedule_free && setup.momentum == 0) reject(env, "a schedule-free training needs a momentum above 0");
     setup.sweep = sweep_from(options, setup.network.layers());

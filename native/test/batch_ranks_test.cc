@@ -211,6 +211,7 @@ void minibatches() {
       "both factors",
       [](MinibatchSetup& it) {
         it.output = {true, 0.5, 1e-3};
+        it.polyak = 0.2;
       },
       few, true);
   go(

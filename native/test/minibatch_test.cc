@@ -350,6 +350,7 @@ void sparse_features_are_learnt_from_as_dense_ones() {
             setup.network.activation = {0, kind};
             setup.gram = {form, 4, 0.8, 0.5, l2};
             setup.output = {both, 0.5, 1e-2};
+            setup.polyak = 0.3;
             setup.gram_every = 2;
             setup.shuffle = true;
             setup.threads = threads;

@@ -168,6 +168,7 @@ void batches(const GramSettings& gram, std::size_t batch, Activation activation,
                       setup.gram = gram;
                       setup.gram_every = 2;
                       setup.output = output;
+                      setup.polyak = 0.3;
                       for (std::size_t l = 3; l >= 1; --l) {
                         if (l < 3) setup.sweep.push_back({BatchBlock::a, l});
                         setup.sweep.push_back({BatchBlock::z, l});

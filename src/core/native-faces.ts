@@ -357,6 +357,7 @@ export interface NativeMinibatchOptions extends NativeBatchOptions {
   readonly factors: 'input' | 'both';
   readonly outputDamping: number;
   readonly trustRegion: number;
+  readonly polyak: number;
   readonly momentum: number;
   readonly nesterov: boolean;
   readonly scheduleFree: boolean;

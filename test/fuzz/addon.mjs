@@ -276,6 +276,7 @@ const minibatch = {
   factors: mostly(fc.constantFrom('input', 'both'), 'output'),
   outputDamping: mostly(fc.constantFrom(1e-3, 1, 1e300), 0, -1, Infinity, NaN),
   trustRegion: mostly(fc.constantFrom(1e-300, 1e-4, 1e300), 0, -1, NaN),
+  polyak: mostly(fc.constantFrom(0, 1e-300, 1, 1e300), -1, NaN, Infinity),
   momentum: mostly(fc.constantFrom(0, 0.9), 1, -1, NaN),
   regularisers,
   nesterov: fc.boolean(),

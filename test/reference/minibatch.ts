@@ -27,6 +27,8 @@ export interface PlainSettings {
   readonly factors: 'input' | 'both';
   readonly outputDamping: number;
   readonly trustRegion: number;
+  /** No bound if 0. */
+  readonly polyak: number;
   readonly momentum: number;
   readonly nesterov: boolean;
   /** Batches at (1 − μ) Z + μ X, X the average of the iterates Z, which is what comes out. */
@@ -157,6 +159,7 @@ export function* minibatchPlainly(
         }
       }
 
+      let loss = 0;
       batches += 1;
       const eta = settings.step(batches);
       squares += eta * eta;
@@ -176,6 +179,8 @@ export function* minibatchPlainly(
             S,
           );
         }
+        const most = (settings.polyak * loss) / (B * L);
+        if (settings.polyak > 0) S = scaled(eta === 0 ? 0 : Math.min(1, most / (reach * dot(S, gradient))), S);
         if (scheduleFree) {
           const share = squares > 0 ? eta ** 2 / squares : 0;
           const Zl = plus(at(Z, l, 'Z'), -eta, S);
@@ -189,7 +194,6 @@ export function* minibatchPlainly(
       };
 
       // The sweep.
-      let loss = 0;
       const outputs = at(z, L - 1, 'z');
       const gradients = which.map((sample, i) => {
         const row = Array.from({ length: outputs.columns }, (_, j) => entry(outputs, i, j));

@@ -113,6 +113,23 @@ class RunningGram {
     blas::gemm<T>(Op::none, Op::none, -factor, scratch, (by_split ? split_m_ : m_).view(), T(1), out);
   }
 
+  // ⟨S, S (A + δI)⟩ of rows S, where the form is low_rank; scratch as above.
+  [[nodiscard]] double slope(MatrixView<const T> s, MatrixView<T> scratch) const {
+    // rows x r <- rows x n, n x r
+    blas::gemm<T>(Op::none, Op::none, T(1), s, u_.view(), T(0), scratch);
+    double sum = delta_ * elementwise::square_norm<T>(s);
+    const MatrixView<const double> h = h_.view();
+    for (std::size_t k = 0; k < s.rows; ++k) {
+      const T* const y = scratch.row(k);
+      for (std::size_t i = 0; i < rank_; ++i) {
+        double image = 0;
+        for (std::size_t j = 0; j < rank_; ++j) image += h.row(i)[j] * static_cast<double>(y[j]);
+        sum += image * static_cast<double>(y[i]);
+      }
+    }
+    return sum;
+  }
+
   // The two factors of low_rank, (A + δI)⁻¹ ≈ (I − U M) / δ, for who can put them into a product of its own:
   // U, n x r, and M = (H + δI)⁻¹ H Uᵀ, r x n.
   [[nodiscard]] MatrixView<const T> basis() const { return u_.view(); }

@@ -22,6 +22,14 @@
 //
 // is one product, of D_l with −YᵀD_l below it and of ã with M below it: r rows more than the batch has.
 //
+// S_l is shortened where it would be longer than Polyak's rule has it (N. Loizou et al., AISTATS 2021, with a layer's
+// share of the loss): by its gradient alone no step takes the batch's loss R below (1 − c_R) R,
+//
+//     S_l <- ν_l S_l,   ν_l = min(1, c_R R / (L t ⟨S_l, ∇_l⟩))
+//
+// where R is never below 0. ⟨S_l, ∇_l⟩ is found chunk by chunk, from S_l alone where ∇_l never stands anywhere:
+// ⟨S, ∇⟩ = ⟨S, S (A_l + δ_l I)⟩ = δ_l ‖S‖² + ⟨S U H, S U⟩.
+//
 // With Ω_l the step ends at the minimiser of Ω_l(W) + ‖[W b] − W̃‖²_M / (2t) for W̃ where it led, M = A_l + δ_l I and t =
 // η/(1 − μ), as of a gradient that stays momentum makes so many times itself. It is split, W = V, with the weight s/t:
 //
@@ -102,6 +110,7 @@ struct MinibatchSetup {
   std::uint64_t gram_every = 10;  // k: the m-th batch is taken in min(k, m − 1) batches after the one before
   double momentum = 0.9;          // μ
   bool nesterov = true;
+  double polyak = 0;           // c_R, 0 for steps without a bound
   bool schedule_free = false;  // with μ above 0, and not with regularisers
   // Begins with z_L; each update at most once, and after those whose outcome it needs.
   std::vector<BatchUpdate> sweep;
@@ -300,7 +309,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
       chunk = std::max(chunk, it.chunks.width * columns);
       it.regularised = !setup_.regularisers.empty() && !setup_.regularisers[l - 1].none();
       if (it.regularised) split = std::max(split, out * columns);
-      if (it.side == Side::gradient || it.regularised) product = std::max(product, it.chunks.width * r);
+      if (it.side != Side::input || it.regularised) product = std::max(product, it.chunks.width * r);
       if (it.side == Side::input) prepared = std::max(prepared, batch * columns);
       rank = std::max(rank, r);
       summed = std::max(summed, RunningGram<T>::sums_room(batch, columns, setup_.gram));
@@ -312,6 +321,10 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
       GramSettings gram = setup_.gram;
       gram.split = it.regularised;
       it.gram.emplace(columns, gram, setup_.seed + static_cast<std::uint32_t>(l)).declare(plan);
+      if (is_held()) {
+        turned = std::max(turned, out * columns);
+        squares_.resize(std::max(squares_.size(), it.chunks.count()));
+      }
       if (!setup_.output.used) continue;
       const GramSettings outer{GramForm::low_rank, setup_.gram.rank, setup_.gram.beta, setup_.output.damping,
                                kLeastDoubt};
@@ -320,9 +333,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
       rank = std::max(rank, q);
       summed = std::max(summed, RunningGram<T>::sums_room(batch, out, outer));
       drawn = std::max(drawn, out);
-      turned = std::max(turned, out * columns);
       seen = std::max(seen, 2 * it.chunks.count() * q * columns);
-      squares_.resize(std::max(squares_.size(), it.chunks.count()));
     }
     for (Buffer<T>& each : drawn_) plan.buffer(each, batch, drawn);
     plan.buffer(turned_, turned);
@@ -370,6 +381,13 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     Buffer<T> product;              // for a product with (A_l + δ_l I)⁻¹
     std::vector<double> work;       // for losses
   };
+
+  // Whether no step may foretell more than a share of the loss, which then is never below 0.
+  [[nodiscard]] bool is_bounded() const {
+    return setup_.polyak > 0 && setup_.network.loss.kind != LossKind::poisson;
+  }
+  // Whether all of S_l is found before any of it is taken.
+  [[nodiscard]] bool is_held() const { return setup_.output.used || is_bounded(); }
 
   [[nodiscard]] bool shared() const { return setup_.share.ranks != nullptr; }
   [[nodiscard]] bool is_sparse(std::size_t l) const { return l == 1 && Base::is_sparse(); }
@@ -424,6 +442,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     forward(samples);
     loss += update_output_z(samples);
     setup_.share.sum(std::span<double>(&loss, 1));
+    mean_loss_ = loss / static_cast<double>(batch.size());
     if (!std::isfinite(loss) || !take_in_batch(samples, batch.size())) return false;
     const std::span<const BatchUpdate> rest = std::span(setup_.sweep).subspan(1);
     for (std::size_t i = 0; i < rest.size(); ++i) {
@@ -604,12 +623,14 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     const double flops = product_flops(setup_.network.outputs(l), input.rows, input.columns);
     const auto gradient_of = [&](std::size_t chunk, unsigned member) {
       const Rows out = it.chunks[chunk];
+      if (is_bounded() && it.side != Side::gradient) return turned(l, out);
       T* const at = shared() ? gradient_.data() + it.first + out.first * own.columns : scratch_[member].gradient.data();
       return MatrixView<T>(at, out.count, own.columns);
     };
     const auto move = [&](std::size_t chunk, unsigned member) {
       const MatrixView<T> gradient = gradient_of(chunk, member);
       if (it.outer) return turn_rows(scratch_[member], l, gradient, chunk);
+      if (is_bounded()) return hold_rows(scratch_[member], l, gradient, chunk, count, all);
       if (!update_rows(scratch_[member], l, gradient, it.chunks[chunk], step)) {
         finite.store(false, std::memory_order_relaxed);
       }
@@ -622,8 +643,9 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
       setup_.share.sum(gradient_.span().subspan(it.first, own.rows * own.columns));
       team_.run(it.chunks.count(), kFlopsAnEntry * static_cast<double>(own.rows * own.columns), move);
     }
-    if (it.outer) return step_W(l, step);
-    return finite && (!it.regularised || split_W(l, reach(step)));
+    double within = 1;
+    if (is_held() && !step_W(l, step, within)) return false;
+    return finite && (!it.regularised || split_W(l, within * reach(step)));
   }
 
   // M R and Uᵀ∇ of a chunk, q x (n_{l-1} + 1) each; the first of both are the sums in the end.
@@ -651,34 +673,79 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     blas::gemm<T>(Op::transpose, Op::none, T(1), u.rows_from(out), gradient, T(0), seen(l, chunk, 1));
   }
 
-  // [W_l b_l] by S_l, of whose R turned_ has the rows. False where something is not finite.
-  [[nodiscard]] bool step_W(std::size_t l, const Step& step) {
+  // S_l of the rows of a chunk, and what of ⟨S_l, ∇_l⟩ they tell. `direction` is ∇_l, or S_l where the product made it.
+  void hold_rows(Scratch& scratch, std::size_t l, MatrixView<T> direction, std::size_t chunk, std::size_t count,
+                 std::size_t all) {
     const Layer& it = of(l);
-    const std::size_t chunks = it.chunks.count(), q = it.outer->rank();
-    for (std::size_t chunk = 1; chunk < chunks; ++chunk) {
-      for (const std::size_t which : {std::size_t{0}, std::size_t{1}}) {
-        entrywise::each([](T more, T& to) DLADMM_INLINE { to += more; }, MatrixView<const T>(seen(l, chunk, which)),
-                        seen(l, 0, which));
-      }
+    const Rows out = it.chunks[chunk];
+    const MatrixView<T> s = turned(l, out);
+    const MatrixView<T> product(scratch.product.data(), out.count, it.gram->rank());
+    if (it.side == Side::below) {
+      squares_[chunk] = it.gram->slope(s, product);
+      return;
     }
-    const MatrixView<T> mr = seen(l, 0, 0);
-    const double whole = std::accumulate(squares_.begin(), squares_.begin() + static_cast<std::ptrdiff_t>(chunks), 0.0);
-    const double pi = it.outer->damping();
-    const double slope = (whole - elementwise::inner_product<T>(mr, seen(l, 0, 1))) / pi;
+    MatrixView<T> gradient = direction;
+    if (it.side == Side::input) {
+      gradient = {scratch.gradient.data(), out.count, s.columns};
+      sum_rows(l, input_of(l, count), out, count, all, gradient);
+    } else {
+      const T l2 = static_cast<T>(setup_.gram.l2);
+      if (l2 != T(0)) elementwise::step_back<T>(gradient, -l2, parameters(l).rows_from(out));
+      it.gram->apply(gradient, s, product);
+    }
+    squares_[chunk] = elementwise::inner_product<T>(s, gradient);
+  }
+
+  // How much of S_l is taken: t ν_l.
+  [[nodiscard]] double share_of(double slope, double t) const {
+    // Of a step that is not taken nothing is kept: a longer one to come would make it more than is allowed.
+    if (!(t > 0)) return 0;
+    const auto layers = static_cast<double>(depth());
+    double within = 1;
+    if (setup_.output.used) {
+      const double longest = setup_.output.trust / layers, length = t * t * slope;
+      if (length > longest) within = std::sqrt(longest / length);
+    }
+    if (is_bounded()) {
+      const double most = setup_.polyak * mean_loss_ / layers, foretold = t * slope;
+      if (within * foretold > most) within = most / foretold;
+    }
+    return within;
+  }
+
+  // [W_l b_l] by ν_l S_l, of whose R or S turned_ has the rows; `within` <- ν_l. False where something is not finite.
+  [[nodiscard]] bool step_W(std::size_t l, const Step& step, double& within) {
+    const Layer& it = of(l);
+    const std::size_t chunks = it.chunks.count();
+    double slope = std::accumulate(squares_.begin(), squares_.begin() + static_cast<std::ptrdiff_t>(chunks), 0.0);
+    MatrixView<T> mr;
+    double pi = 1;
+    if (it.outer) {
+      for (std::size_t chunk = 1; chunk < chunks; ++chunk) {
+        for (const std::size_t which : {std::size_t{0}, std::size_t{1}}) {
+          entrywise::each([](T more, T& to) DLADMM_INLINE { to += more; }, MatrixView<const T>(seen(l, chunk, which)),
+                          seen(l, 0, which));
+        }
+      }
+      mr = seen(l, 0, 0);
+      pi = it.outer->damping();
+      slope = (slope - elementwise::inner_product<T>(mr, seen(l, 0, 1))) / pi;
+    }
     if (!std::isfinite(slope)) return false;
-    const double longest = setup_.output.trust / static_cast<double>(depth());
-    const double t = reach(step);
-    const double length = t * t * slope;
-    // Of a step that is not taken nothing is kept: a longer one to come would make it more than the region allows.
-    const double within = !(t > 0) ? 0 : length > longest ? std::sqrt(longest / length) : 1;
+    within = share_of(slope, reach(step));
     const T factor = static_cast<T>(within / pi);
     std::atomic<bool> finite{true};
-    const double flops = product_flops(setup_.network.outputs(l), 2 * q, mr.columns);
+    const double flops = it.outer ? product_flops(setup_.network.outputs(l), 2 * mr.rows, mr.columns)
+                                  : kFlopsAnEntry * static_cast<double>(parameters(l).rows * parameters(l).columns);
     team_.run(chunks, flops, [&](std::size_t chunk, unsigned) {
       const Rows out = it.chunks[chunk];
       const MatrixView<T> s = turned(l, out);
-      // rows x q times q x (n_{l-1} + 1)
-      blas::gemm<T>(Op::none, Op::none, -factor, it.outer->basis().rows_from(out), mr, factor, s);
+      if (it.outer) {
+        // rows x q times q x (n_{l-1} + 1)
+        blas::gemm<T>(Op::none, Op::none, -factor, it.outer->basis().rows_from(out), mr, factor, s);
+      } else if (factor != T(1)) {
+        entrywise::each([factor](T& to) DLADMM_INLINE { to *= factor; }, s);
+      }
       if (!move_rows(l, s, out, step)) finite.store(false, std::memory_order_relaxed);
     });
     return finite;
@@ -810,9 +877,10 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
   Buffer<T> prepared_;              // ã_{l-1} (A_l + δ_l I)⁻¹
   Buffer<T> images_;                // ã_{l-1} U, batch x r
   std::array<Buffer<T>, 2> drawn_;  // v_l and v_{l-1}
-  Buffer<T> turned_;                // R, then S_l
+  Buffer<T> turned_;                // R or S_l, then ν_l S_l
   Buffer<T> seen_;                  // M R and Uᵀ∇ of every chunk
-  std::vector<double> squares_;     // ⟨R, ∇⟩ of every chunk
+  std::vector<double> squares_;     // ⟨R, ∇⟩ or ⟨S, ∇⟩ of every chunk
+  double mean_loss_ = 0;            // R of the batch
   PieceSums<T> sums_;
   std::vector<Scratch> scratch_;
   std::vector<LayerParameters<T>> views_;

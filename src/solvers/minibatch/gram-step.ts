@@ -38,10 +38,18 @@ export const GRAM_STEP = {
     says: "Of 'both': damping in mean eigenvalues of P_l: π_l = c_P trace(P_l)/n.",
   }),
   trustRegion: number('positive', {
-    default: 3e-3,
+    default: 3e-2,
     symbol: 'κ',
     says: "Of 'both': a W step is at most so long that (η/(1 − μ))² ⟨S_l, ∇_l⟩ = κ/L.",
   }),
+  polyak: number(
+    { min: 0 },
+    {
+      default: 4,
+      symbol: 'c_R',
+      says: "By its gradient no W step takes the batch's loss R down by more than c_R/L of it (Polyak's rule): t ⟨S_l, ∇_l⟩ ≤ c_R R/L. 0: no bound; none with 'poisson', whose loss may be below 0.",
+    },
+  ),
   momentum: number('fraction', { default: 0.9, symbol: 'μ', says: 'Memory of the momentum.' }),
   nesterov: flag({ default: true, says: 'Look ahead along the momentum: − η (S_l + μV_l) in place of − ηV_l.' }),
   scheduleFree: flag({

@@ -39,6 +39,7 @@ const PLAIN: PlainSettings = {
   factors: 'input',
   outputDamping: 0.5,
   trustRegion: 1e-2,
+  polyak: 0,
   momentum: 0.8,
   nesterov: true,
   scheduleFree: false,
@@ -103,6 +104,17 @@ describe('mini-batch dlADMM is what its file says', () => {
     ['both factors, W before the next a', { factors: 'both', interleaved: true }, NETWORK],
     ['both factors, without a memory', { factors: 'both', gramMemory: 0, gramEvery: 1, momentum: 0 }, NETWORK],
     ['both factors, squared error', { factors: 'both' }, { ...NETWORK, loss: 'squared-error', activation: 'tanh' }],
+    ["Polyak's bound", { polyak: 0.3, step: () => 0.5 }, NETWORK],
+    ["Polyak's bound, batches wider than the layers", { polyak: 0.3, step: () => 0.5, batchSize: 20 }, NETWORK],
+    [
+      "Polyak's bound with ℓ2, W before the next a",
+      { polyak: 0.3, l2: 0.05, step: () => 0.5, interleaved: true },
+      NETWORK,
+    ],
+    ["Polyak's bound, steps that are not taken", { polyak: 0.5, step: (t) => (t % 3) * 0.5 }, NETWORK],
+    ["Polyak's bound, squared error", { polyak: 1, step: () => 1 }, { ...NETWORK, loss: 'squared-error' }],
+    ["Polyak's bound, both factors", { polyak: 0.2, factors: 'both', trustRegion: 0.1 }, NETWORK],
+    ["Polyak's bound, schedule-free", { polyak: 0.3, scheduleFree: true, step: () => 1 }, NETWORK],
     ['schedule-free', { scheduleFree: true }, NETWORK],
     ['schedule-free, steps that change', { scheduleFree: true, step: (t) => (t % 3) * 0.1 }, NETWORK],
     ['schedule-free, W before the next a', { scheduleFree: true, interleaved: true, l2: 0.05 }, NETWORK],
@@ -190,7 +202,7 @@ describe('mini-batch dlADMM is what its file says', () => {
   });
 
   test('schedule-free, what diverges leaves the parameters that the run began with', async () => {
-    using state = await open(NETWORK, { batchSize: 8, scheduleFree: true, dtype: 'float32' });
+    using state = await open(NETWORK, { batchSize: 8, scheduleFree: true, polyak: 0, dtype: 'float32' });
     await state.run(5, 0.1);
     const w = await vectorOf(state);
     expect((await state.run(200, 1e30)).diverged).toBe(true);
@@ -209,6 +221,7 @@ describe('MinibatchSession', () => {
       [{ relativeDamping: Number.POSITIVE_INFINITY }, /relativeDamping/],
       [{ outputDamping: 0 }, /outputDamping/],
       [{ trustRegion: 0 }, /trustRegion/],
+      [{ polyak: -1 }, /polyak/],
       [{ momentum: 1 }, /momentum/],
       [{ l2: Number.NaN }, /l2/],
       [{ batchSize: 0 }, /batchSize/],
@@ -269,9 +282,22 @@ describe('MinibatchSession', () => {
     await expectFailure(() => state.run(undefined, 0.1), 'ERR_DLADMM_CLOSED');
   });
 
+  test.each<[string, Partial<MinibatchSessionOptions>]>([
+    ['', {}],
+    [', in whole Gram matrices', { gram: 'full' }],
+    [', both factors', { factors: 'both', trustRegion: 1e30 }],
+    [', schedule-free', { scheduleFree: true }],
+  ])("with Polyak's bound no rate is so large that it diverges%s", async (_, options) => {
+    const network: Network = { ...NETWORK, loss: 'squared-error' };
+    for (const polyak of [0, 1]) {
+      using state = await open(network, { dtype: 'float32', batchSize: 8, polyak, ...options });
+      expect((await state.run(500, 1e6)).diverged).toBe(polyak === 0 && options.factors !== 'both');
+    }
+  });
+
   test('has the parameters from before a run that diverged', async () => {
     for (const gram of ['full', 'low-rank'] as const) {
-      using state = await open(NETWORK, { gram, dtype: 'float32', batchSize: 8 });
+      using state = await open(NETWORK, { gram, polyak: 0, dtype: 'float32', batchSize: 8 });
       const ran = await state.run(40, 1e30);
       expect(ran.diverged).toBe(true);
       expect(await vectorOf(state)).toEqual(START);
@@ -354,7 +380,7 @@ describe('fit with minibatch-admm', () => {
   });
 
   test('tells that it diverged, with the last finite model', async () => {
-    const { model, status, iterations } = await fitModel(DATA, { ...OPTIONS, learningRate: 1e35 });
+    const { model, status, iterations } = await fitModel(DATA, { ...OPTIONS, learningRate: 1e35, polyak: 0 });
     expect(status).toEqual({ kind: 'diverged', iteration: iterations + 1 });
     for (const value of model.weights[0] ?? []) expect(Number.isFinite(value)).toBe(true);
     model.close();
