@@ -1,4 +1,4 @@
-import { type FitOptions, fit } from 'dladmm';
+import { fit, type TrainOptions } from 'dladmm';
 import { expect, test } from 'vitest';
 import { inParts, iterationsOf } from '../../dist/bench/harness/part-epochs.js';
 
@@ -14,7 +14,7 @@ async function paceOf(options: object) {
     threads: 1,
     learningRate: 0.1,
     ...options,
-  } as FitOptions;
+  } as TrainOptions;
   const { history, model } = await fit({ x, labels }, given);
   model.close();
   return (history as readonly object[]).map(

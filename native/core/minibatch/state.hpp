@@ -383,9 +383,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
   };
 
   // Whether no step may foretell more than a share of the loss, which then is never below 0.
-  [[nodiscard]] bool is_bounded() const {
-    return setup_.polyak > 0 && setup_.network.loss.kind != LossKind::poisson;
-  }
+  [[nodiscard]] bool is_bounded() const { return setup_.polyak > 0 && setup_.network.loss.kind != LossKind::poisson; }
   // Whether all of S_l is found before any of it is taken.
   [[nodiscard]] bool is_held() const { return setup_.output.used || is_bounded(); }
 

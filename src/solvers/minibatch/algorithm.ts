@@ -17,12 +17,17 @@
  *     V_l ← μ V_l + S_l
  *     [W_l b_l] ← [W_l b_l] − η (S_l + μ V_l)         or − η V_l without Nesterov's look ahead
  *
+ * A step is no longer than Polyak's rule has it (N. Loizou et al., "Stochastic Polyak Step-size for SGD", AISTATS 2021), here with
+ * a layer's share of the batch's loss R, by what its gradient foretells:
+ *
+ *     S_l ← ν_l S_l,   ν_l = min(1, c_R R / (L t ⟨S_l, ∇_l⟩))     t = η/(1 − μ),  ∇_l = D_lᵀ ã_{l−1} / B + λ[W_l b_l]
+ *
  * With `factors: 'both'` the multipliers have a metric too, from multipliers v_l for labels that the model draws itself, and a
  * trust region bounds the step that momentum makes of it:
  *
  *     P_l ← β P_l + (1 − β) v_lᵀ v_l / B                with A_l, on the directions in which it is largest
- *     S_l = ν_l (P_l + π_l I)⁻¹ ∇_l (A_l + δ_l I)⁻¹      ∇_l = D_lᵀ ã_{l−1} / B + λ[W_l b_l],  π_l = c_P trace(P_l)/n
- *     ν_l = min(1, √(κ / (L t² ⟨S_l, ∇_l⟩)))            t = η/(1 − μ)
+ *     S_l = ν_l (P_l + π_l I)⁻¹ ∇_l (A_l + δ_l I)⁻¹      π_l = c_P trace(P_l)/n
+ *     ν_l = min(1, √(κ / (L t² ⟨S_l, ∇_l⟩)))            and Polyak's
  *
  * With `scheduleFree` (A. Defazio et al., "The Road Less Scheduled", NeurIPS 2024) there is no momentum, t = η, and η does not
  * fall: the batch is taken between the iterates Z_l and their average X_l, which is the network that comes out,
