@@ -43,7 +43,7 @@ export const SPACES: Readonly<Record<string, { readonly first?: object; readonly
   'minibatch-admm-free': {
     first: { solver: 'minibatch-admm', scheduleFree: true },
     space: {
-      ...{ learningRate: [0.3, 10], batchSize, relativeDamping: [1, 4, 16], l2: [0, 1e-4, 1e-3] },
+      ...{ learningRate: [1, 30], batchSize, relativeDamping: [1, 4, 16], l2: [0, 1e-4, 1e-3] },
       ...{ scheduleFree: [true], solver: ['minibatch-admm'] },
     },
   },

@@ -190,7 +190,8 @@ export function* minibatchPlainly(
         }
         const Vl = plus(S, momentum, at(V, l, 'V'));
         V[l] = Vl;
-        W[l] = plus(at(W, l, 'W'), -eta, nesterov ? plus(S, momentum, Vl) : Vl);
+        const corrected = eta / (1 - momentum ** (batches + (nesterov ? 1 : 0)));
+        W[l] = plus(at(W, l, 'W'), -corrected, nesterov ? plus(S, momentum, Vl) : Vl);
       };
 
       // The sweep.

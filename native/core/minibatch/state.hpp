@@ -9,7 +9,7 @@
 //     z_l  D_l = D ∘ f'(z_l)
 //     W_l  A_l <- βA_l + (1 − β) ãᵀ_{l-1} ã_{l-1} / B       where it is due
 //          V_l <- μV_l + S_l,  S_l = (D_lᵀ ã_{l-1} / B + λ[W_l b_l]) (A_l + δ_l I)⁻¹
-//          [W_l b_l] <- [W_l b_l] − η V_l                   (with Nesterov's look ahead, − η (S_l + μV_l))
+//          [W_l b_l] <- [W_l b_l] − η V_l / (1 − μᵏ)        (with Nesterov's look ahead, − η (S_l + μV_l) / (1 − μᵏ⁺¹))
 //
 // S_l is what lies between [W_l b_l] and the minimiser of ½‖target_l − W_l a_{l-1} − b_l‖²/B + (λ/2)‖[W_l b_l]‖² +
 // (δ_l/2)‖[W_l b_l] − its old value‖², with A_l in place of the batch's own Gram matrix.
@@ -836,6 +836,12 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     return setup_.schedule_free ? step.rate : step.rate / (1 - setup_.momentum);
   }
 
+  // V_l began with 0, and has seen few S_l so far: as Adam's momentum does, it counts for as many as it will have.
+  [[nodiscard]] Step corrected(Step step) const {
+    step.rate /= 1 - std::pow(setup_.momentum, static_cast<double>(step.number + (setup_.nesterov ? 1 : 0)));
+    return step;
+  }
+
   // All parameters, Z and, between two runs, where the next batch is taken.
   [[nodiscard]] Averaging<T> averaging() const {
     const auto all = [&](T* at) { return MatrixView<T>(at, 1, parameters_.size()); };
@@ -849,7 +855,8 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     T* const velocity = velocity_.size() == 0 ? nullptr : velocity_.data() + (own.data - parameters_.data());
     const Slice<T> all{own.data, out.count * own.columns, parts, velocity, 0};
     const bool finite = setup_.schedule_free ? average_rows(AveragedStep<T>(setup_.momentum, step), all)
-                                             : dladmm::apply<T>(Sgd{setup_.momentum, 0, 0, setup_.nesterov}, step, all);
+                                             : dladmm::apply<T>(Sgd{setup_.momentum, 0, 0, setup_.nesterov},
+                                                                corrected(step), all);
     copy_biases(l, out);
     return finite;
   }

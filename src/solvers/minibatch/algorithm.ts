@@ -15,7 +15,7 @@
  *     A_l ← β A_l + (1 − β) ã_{l−1}ᵀ ã_{l−1} / B      every k-th batch
  *     S_l = (D_lᵀ ã_{l−1} / B + λ[W_l b_l]) (A_l + δ_l I)⁻¹,   δ_l = λ + c · (trace(A_l)/n + λ)
  *     V_l ← μ V_l + S_l
- *     [W_l b_l] ← [W_l b_l] − η (S_l + μ V_l)         or − η V_l without Nesterov's look ahead
+ *     [W_l b_l] ← [W_l b_l] − η (S_l + μ V_l) / (1 − μᵏ⁺¹)   or − η V_l / (1 − μᵏ) without Nesterov's look ahead, in batch k: V_l began with 0
  *
  * A step is no longer than Polyak's rule has it (N. Loizou et al., "Stochastic Polyak Step-size for SGD", AISTATS 2021), here with
  * a layer's share of the batch's loss R, by what its gradient foretells:
