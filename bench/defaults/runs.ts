@@ -5,7 +5,7 @@ import { follow } from '../harness/samples.js';
 import { combinations } from '../harness/study.js';
 import type { Task } from './tasks.js';
 
-export const METHODS = ['minibatch-admm', 'minibatch-admm-both', 'adam'] as const;
+export const METHODS = ['minibatch-admm', 'minibatch-admm-both', 'minibatch-admm-free', 'adam'] as const;
 /** A tenfold range, the default in its middle. */
 const FACTORS = [0.316, 0.562, 1, 1.78, 3.16];
 
@@ -15,8 +15,11 @@ type Choice = { readonly method: string; readonly factor: number; readonly optio
 export const stepped = (methods: readonly (typeof METHODS)[number][]): readonly Choice[] =>
   combinations({ method: methods, factor: FACTORS }).map(({ method, factor }) => {
     if (method === 'adam') return { method, factor, options: () => ({ solver: method, learningRate: factor * 1e-3 }) };
-    const factors = method === 'minibatch-admm' ? 'input' : 'both';
-    const options = ({ loss }: Task) => ({ factors, learningRate: factor * defaultRate(loss, { factors }) });
+    const own =
+      method === 'minibatch-admm-both'
+        ? { factors: 'both' as const }
+        : { scheduleFree: method === 'minibatch-admm-free' };
+    const options = ({ loss }: Task) => ({ ...own, learningRate: factor * defaultRate(loss, own) });
     return { method, factor, options: (task) => ({ solver: 'minibatch-admm', ...options(task) }) };
   });
 

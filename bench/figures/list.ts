@@ -26,7 +26,7 @@ export const FIGURES = {
   kkt: async () =>
     kktSpecification((await result<{ readonly results: readonly KktResult[] }>('approximate-kkt')).results),
   'minibatch-defaults': async () =>
-    defaults((await result<{ readonly points: readonly DefaultsPoint[] }>('minibatch-defaults')).points),
+    defaults((await result<{ readonly runs: readonly DefaultsPoint[] }>('minibatch-defaults')).runs),
   peers: async () =>
     peersOf((await Promise.all(['accuracy', 'compare', 'kdd'].map((name) => each<Comparison>(SETS, name)))).flat()),
   pruned: async () => prunedOf(await result<{ readonly runs: readonly Pruned[] }>('compress')),

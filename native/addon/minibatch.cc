@@ -66,6 +66,7 @@ class Minibatch : public Steps<Minibatch, Windows<StateHandle<Minibatch, Minibat
     setup.momentum = member_number(options, "momentum");
     if (!(setup.momentum >= 0 && setup.momentum < 1)) reject(env, "momentum must be from 0 to below 1");
     setup.nesterov = member_flag(options, "nesterov");
+    setup.bias_correction = member_flag(options, "biasCorrection");
     setup.polyak = member_number(options, "polyak");
     if (!(setup.polyak >= 0) || !std::isfinite(setup.polyak)) reject(env, "polyak must be finite and at least 0");
     setup.schedule_free = member_flag(options, "scheduleFree");

@@ -358,6 +358,7 @@ export interface NativeMinibatchOptions extends NativeBatchOptions {
   readonly outputDamping: number;
   readonly trustRegion: number;
   readonly polyak: number;
+  readonly biasCorrection: boolean;
   readonly momentum: number;
   readonly nesterov: boolean;
   readonly scheduleFree: boolean;

@@ -281,6 +281,7 @@ const minibatch = {
   regularisers,
   nesterov: fc.boolean(),
   scheduleFree: fc.boolean(),
+  biasCorrection: fc.boolean(),
   l2: mostly(fc.constantFrom(0, 0.1), -1, Infinity, NaN),
   sweep: mostly(
     fc.constantFrom([2, 1], [2, 1, 0, 1], [2, 2, 3, 1, 2, 1, 0, 2, 0, 1], [2, 2, 0, 2, 3, 1, 2, 1, 0, 1]),

@@ -31,6 +31,7 @@ export interface PlainSettings {
   readonly polyak: number;
   readonly momentum: number;
   readonly nesterov: boolean;
+  readonly biasCorrection: boolean;
   /** Batches at (1 − μ) Z + μ X, X the average of the iterates Z, which is what comes out. */
   readonly scheduleFree: boolean;
   readonly l2: number;
@@ -190,7 +191,7 @@ export function* minibatchPlainly(
         }
         const Vl = plus(S, momentum, at(V, l, 'V'));
         V[l] = Vl;
-        const corrected = eta / (1 - momentum ** (batches + (nesterov ? 1 : 0)));
+        const corrected = settings.biasCorrection ? eta / (1 - momentum ** (batches + (nesterov ? 1 : 0))) : eta;
         W[l] = plus(at(W, l, 'W'), -corrected, nesterov ? plus(S, momentum, Vl) : Vl);
       };
 

@@ -110,6 +110,7 @@ struct MinibatchSetup {
   std::uint64_t gram_every = 10;  // k: the m-th batch is taken in min(k, m − 1) batches after the one before
   double momentum = 0.9;          // μ
   bool nesterov = true;
+  bool bias_correction = true;  // of V_l, which begins with 0
   double polyak = 0;           // c_R, 0 for steps without a bound
   bool schedule_free = false;  // with μ above 0, and not with regularisers
   // Begins with z_L; each update at most once, and after those whose outcome it needs.
@@ -838,7 +839,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
 
   // V_l began with 0, and has seen few S_l so far: as Adam's momentum does, it counts for as many as it will have.
   [[nodiscard]] Step corrected(Step step) const {
-    step.rate /= 1 - std::pow(setup_.momentum, static_cast<double>(step.number + (setup_.nesterov ? 1 : 0)));
+    if (setup_.bias_correction) step.rate /= 1 - std::pow(setup_.momentum, static_cast<double>(step.number + (setup_.nesterov ? 1 : 0)));
     return step;
   }
 

@@ -52,6 +52,10 @@ export const GRAM_STEP = {
   ),
   momentum: number('fraction', { default: 0.9, symbol: 'μ', says: 'Memory of the momentum.' }),
   nesterov: flag({ default: true, says: 'Look ahead along the momentum: − η (S_l + μV_l) in place of − ηV_l.' }),
+  biasCorrection: flag({
+    default: true,
+    says: 'V_l, which begins with 0, counts from the first batch on for as many as it will have seen, as in Adam: η/(1 − μᵏ⁺¹) in place of η, k the batch.',
+  }),
   scheduleFree: flag({
     default: false,
     says: 'No momentum, and no end to fall to: batches are taken at (1 − μ) Z_l + μ X_l, and the network is X_l, the average of the iterates Z_l. Not with regularise, monotone or equal.',

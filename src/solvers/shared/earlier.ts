@@ -33,8 +33,14 @@ export function earlierOptions(options: Stored, format: number): Stored {
   const watched = typeof earlyStopping === 'object' && {
     earlyStopping: { metric: values ? 'loss' : 'accuracy', ...earlyStopping },
   };
-  return { ...targets, ...renamed(format > 1 ? options : ofFirstFormat(options), SINCE), ...watched };
+  const own = renamed(format > 1 ? options : ofFirstFormat(options), SINCE);
+  return { ...targets, ...(format < 3 && UNSAID[String(options.solver)]), ...own, ...watched };
 }
+
+/** What options of the first two formats meant without saying it. */
+const UNSAID: { readonly [solver: string]: Stored } = {
+  'minibatch-admm': { polyak: 0, biasCorrection: false, trustRegion: 3e-3 },
+};
 
 function renamed(options: Stored, names: typeof EARLIER_NAMES): Stored {
   const own = names[String(options.solver)] ?? {};
