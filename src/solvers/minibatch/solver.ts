@@ -16,7 +16,7 @@ const FIRST_BATCHES = 10;
 const OPTIONS = {
   learningRate: option(LEARNING_RATE, {
     otherwise:
-      "0.4, of squared errors 0.2; with factors: 'both' 0.05; schedule-free that over 1 − μ, after a rise over 10 batches",
+      "0.4, of squared errors 0.2; with factors: 'both' 0.05; schedule-free that over 1 − μ (with factors: 'input' three times that), after a rise over 10 batches",
     symbol: 'η',
     says: 'The length of a W step: a number, or a function that gives one for each batch.',
   }),
