@@ -111,8 +111,8 @@ struct MinibatchSetup {
   double momentum = 0.9;          // μ
   bool nesterov = true;
   bool bias_correction = true;  // of V_l, which begins with 0
-  double polyak = 0;           // c_R, 0 for steps without a bound
-  bool schedule_free = false;  // with μ above 0, and not with regularisers
+  double polyak = 0;            // c_R, 0 for steps without a bound
+  bool schedule_free = false;   // with μ above 0, and not with regularisers
   // Begins with z_L; each update at most once, and after those whose outcome it needs.
   std::vector<BatchUpdate> sweep;
   std::vector<Regulariser> regularisers;  // Ω_l of every layer; none where empty
@@ -839,7 +839,8 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
 
   // V_l began with 0, and has seen few S_l so far: as Adam's momentum does, it counts for as many as it will have.
   [[nodiscard]] Step corrected(Step step) const {
-    if (setup_.bias_correction) step.rate /= 1 - std::pow(setup_.momentum, static_cast<double>(step.number + (setup_.nesterov ? 1 : 0)));
+    if (setup_.bias_correction)
+      step.rate /= 1 - std::pow(setup_.momentum, static_cast<double>(step.number + (setup_.nesterov ? 1 : 0)));
     return step;
   }
 
@@ -855,9 +856,9 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     const T* const parts[] = {direction.data};
     T* const velocity = velocity_.size() == 0 ? nullptr : velocity_.data() + (own.data - parameters_.data());
     const Slice<T> all{own.data, out.count * own.columns, parts, velocity, 0};
-    const bool finite = setup_.schedule_free ? average_rows(AveragedStep<T>(setup_.momentum, step), all)
-                                             : dladmm::apply<T>(Sgd{setup_.momentum, 0, 0, setup_.nesterov},
-                                                                corrected(step), all);
+    const bool finite = setup_.schedule_free
+                            ? average_rows(AveragedStep<T>(setup_.momentum, step), all)
+                            : dladmm::apply<T>(Sgd{setup_.momentum, 0, 0, setup_.nesterov}, corrected(step), all);
     copy_biases(l, out);
     return finite;
   }
