@@ -165,7 +165,7 @@ async function readHeader(path: string, file: FileHandle): Promise<OpenCheckpoin
   const format = metadata.get('format');
   const known = FORMATS.indexOf(format ?? '') + 1;
   if (known === 0) {
-    const text = `${path} is a checkpoint of the format ${describe(format)}; this version of dladmm reads ${FORMATS.join(' and ')}`;
+    const text = `${path} is a checkpoint of the format ${describe(format)}; this version of dladmm reads ${FORMATS.join(', ')}`;
     throw new DlAdmmError('ERR_DLADMM_CHECKPOINT', text);
   }
   const sections = sectionsOf(path, entries, metadata.get('sections') ?? '', begin);
