@@ -67,6 +67,7 @@ const free: readonly Setting[] = combinations({
   batchSize: [256, 512, 1024],
   momentum: [0.8, 0.9],
   trustRegion: [3e-3, 1e-2, 3e-2],
+  polyak: [0, 4],
 }).map(({ batchSize, ...own }) => ({
   ...{ solver: 'minibatch-admm', batchSize, more: { factors: 'both', scheduleFree: true, ...own } },
 }));
