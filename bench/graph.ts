@@ -24,7 +24,7 @@ const OPTIONS = {
   graphs: some(GRAPHS),
   methods: maybe(some(METHODS)),
   seeds: count(20),
-  splits: count(10),
+  splits: count(40),
   svg: file,
   again: flag,
   ...STUDY,
