@@ -60,122 +60,119 @@ const higher = (task: TaskName): boolean => TARGETS[task].score === 'accuracy';
 const better = (task: TaskName, one: number, other: number): boolean => (higher(task) ? one > other : one < other);
 const isDone = (run: Run): run is Cell => (run.test?.length ?? 0) > 0;
 
-await program(
-  OPTIONS,
-  async ({ tasks, methods, budgets, trials, seeds, threads, dataDir, paces, stored, ...given }) => {
-    const out = given.out ?? resultFile('frontier');
-    const study = await studyIn<{ readonly threads: number }, Run>(out, { threads }, threads);
-    for (const task of stored ? [] : tasks) {
-      const found = await taskOf(task, dataDir);
-      if (found === undefined) {
-        say(`${task}: its files are not there; --data-dir FOLDER says where`);
-        continue;
-      }
-      const { network, all, fewer } = found;
-      const timed = { ...fewer, train: firstOf(fewer.train, TIMED) };
-
-      /** The score after so many epochs, which need not be whole. */
-      async function scored(settings: Settings, samples: typeof all, epochs: number, seed: number): Promise<number> {
-        const solver = iterationsOf(String(settings.solver), (steps) => Math.max(1, Math.floor(epochs * steps + 1e-6)));
-        const { status, history } = await trained({ ...settings, solver, epochs: 1 }, samples, seed);
-        const score = status.kind === 'completed' ? history.at(-1)?.test?.[TARGETS[task].score] : undefined;
-        return score ?? Number.NaN;
-      }
-
-      async function trained(settings: Settings, { train: samples, test }: typeof all, seed: number) {
-        const options = { ...network, ...settings, seed, threads, evaluateEvery: settings.epochs } as TrainOptions;
-        const laps: number[] = [];
-        const training = train({ ...samples, test }, options);
-        const { model, status, history } = await follow(training, (record) => laps.push(record.seconds));
-        model.close();
-        return { status, history, laps };
-      }
-
-      /** Seconds of an epoch with steps so short that nothing diverges: the median of some, without the first. */
-      async function lap(settings: Settings): Promise<number> {
-        const laps = async (epochs: number) => (await trained({ ...timid(settings), epochs }, timed, 1)).laps.slice(1);
-        const [first = 0] = await laps(2);
-        return median(await laps(Math.max(3, Math.min(30, Math.round(0.3 / first)))));
-      }
-
-      /** Seconds of an epoch over those of Adam's with its defaults, in turns, as a machine is not as fast at all times: the median. */
-      async function pace(method: string, settings: Settings): Promise<number> {
-        const batchSize = batchOf(settings, fewer.train.x.rows);
-        const sized = batchSize === 0 ? settings : { ...settings, batchSize };
-        const key = { task, method, budget: 0, batchSize };
-        const known = method === 'adam' && batchSize === 0 ? 1 : study.find(key)?.epoch;
-        if (known !== undefined) return known;
-        const ratios: number[] = [];
-        for (let turn = 0; turn < TURNS; turn += 1) ratios.push((await lap(sized)) / (await lap({ solver: 'adam' })));
-        await study.put(key, { ...key, epoch: median(ratios) });
-        return median(ratios);
-      }
-
-      for (const method of methods) for (const settings of trialsOf(method, trials)) await pace(method, settings);
-      for (const { budget, method } of combinations({ budget: paces ? [] : budgets, method: methods })) {
-        const key = { task, method, budget };
-        const space = trialsOf(method, trials);
-        let cell: Run = study.find(key) ?? { ...key, validation: [] };
-        for (const settings of space.slice(cell.validation?.length ?? 0)) {
-          const score = await scored(settings, fewer, budget / (await pace(method, settings)), 1);
-          cell = { ...cell, validation: [...(cell.validation ?? []), Number.isFinite(score) ? score : null] };
-          await study.put(key, cell);
-        }
-        const scores = cell.validation ?? [];
-        const place = scores.reduce<number>((at, score, i) => {
-          const before = scores[at] ?? null;
-          return score !== null && (before === null || better(task, score, before)) ? i : at;
-        }, 0);
-        const best = space[place];
-        if (best === undefined || (scores[place] ?? null) === null) continue;
-        if (JSON.stringify(cell.best) !== JSON.stringify(best)) {
-          cell = { ...cell, best, epochs: budget / (await pace(method, best)), test: [] };
-        }
-        for (const seed of upTo(seeds).slice(cell.test?.length ?? 0)) {
-          const score = await scored(best, all, cell.epochs ?? budget, seed);
-          cell = { ...cell, test: [...(cell.test ?? []), score] };
-          await study.put(key, cell);
-        }
-        say(`${task} ${budget} ${method}: ${median(cell.test ?? []).toFixed(4)}, ${inWords(best)}`);
-      }
+await program(OPTIONS, async ({ tasks, methods, budgets, trials, seeds, threads, dataDir, ...given }) => {
+  const { out = resultFile('frontier'), paces, stored } = given;
+  const study = await studyIn<{ readonly threads: number }, Run>(out, { threads }, threads);
+  for (const task of stored ? [] : tasks) {
+    const found = await taskOf(task, dataDir);
+    if (found === undefined) {
+      say(`${task}: its files are not there; --data-dir FOLDER says where`);
+      continue;
     }
-    const cells = study
-      .now()
-      .runs.filter(isDone)
-      .filter((each) => tasks.includes(each.task) && methods.includes(each.method));
-    const middle = ({ test }: Cell): number => median(test);
-    const rows = combinations({ task: tasks, budget: budgets }).flatMap(({ task, budget }) => {
-      const here = cells.filter((each) => each.task === task && each.budget === budget);
-      if (here.length === 0) return [];
-      const top = here.reduce((one, other) => (better(task, middle(other), middle(one)) ? other : one));
-      const shown = (cell: Cell | undefined): string =>
-        cell === undefined
-          ? ''
-          : `${middle(cell).toFixed(4)}${cell === top ? '*' : ' '} (${Math.min(...cell.test).toFixed(4)}–${Math.max(...cell.test).toFixed(4)})`;
-      return [[task, String(budget), ...methods.map((method) => shown(here.find((each) => each.method === method)))]];
-    });
-    /** When the medians of a method are at the target first: between two budgets as if they went straight over the logarithm of the time. */
-    const reached = combinations({ task: tasks, method: methods }).flatMap(({ task, method }) => {
-      const { target } = TARGETS[task];
-      const its = cells
-        .filter((each) => each.task === task && each.method === method)
-        .sort((one, other) => one.budget - other.budget);
-      const at = its.findIndex((each) => !better(task, target, middle(each)));
-      const [before, there] = [its[at - 1], its[at]];
-      if (there === undefined) return [];
-      const share = before === undefined ? 1 : (target - middle(before)) / (middle(there) - middle(before));
-      const from = before?.budget ?? there.budget;
-      return [{ task, method, target, adamEpochs: from * (there.budget / from) ** share }];
-    });
-    return measured(
-      threads,
-      { cells, reached },
-      table(['task', 'budget', ...methods], rows),
-      '* the best median; in brackets the least and the largest of the seeds',
-      ...reached.map(
-        ({ task, method, target, adamEpochs }) =>
-          `${task} at ${target}: ${method} in the time of ${adamEpochs.toFixed(2)} epochs of Adam`,
-      ),
-    );
-  },
-);
+    const { network, all, fewer } = found;
+    const timed = { ...fewer, train: firstOf(fewer.train, TIMED) };
+
+    /** The score after so many epochs, which need not be whole. */
+    async function scored(settings: Settings, samples: typeof all, epochs: number, seed: number): Promise<number> {
+      const solver = iterationsOf(String(settings.solver), (steps) => Math.max(1, Math.floor(epochs * steps + 1e-6)));
+      const { status, history } = await trained({ ...settings, solver, epochs: 1 }, samples, seed);
+      const score = status.kind === 'completed' ? history.at(-1)?.test?.[TARGETS[task].score] : undefined;
+      return score ?? Number.NaN;
+    }
+
+    async function trained(settings: Settings, { train: samples, test }: typeof all, seed: number) {
+      const options = { ...network, ...settings, seed, threads, evaluateEvery: settings.epochs } as TrainOptions;
+      const laps: number[] = [];
+      const training = train({ ...samples, test }, options);
+      const { model, status, history } = await follow(training, (record) => laps.push(record.seconds));
+      model.close();
+      return { status, history, laps };
+    }
+
+    /** Seconds of an epoch with steps so short that nothing diverges: the median of some, without the first. */
+    async function lap(settings: Settings): Promise<number> {
+      const laps = async (epochs: number) => (await trained({ ...timid(settings), epochs }, timed, 1)).laps.slice(1);
+      const [first = 0] = await laps(2);
+      return median(await laps(Math.max(3, Math.min(30, Math.round(0.3 / first)))));
+    }
+
+    /** Seconds of an epoch over those of Adam's with its defaults, in turns, as a machine is not as fast at all times: the median. */
+    async function pace(method: string, settings: Settings): Promise<number> {
+      const batchSize = batchOf(settings, fewer.train.x.rows);
+      const sized = batchSize === 0 ? settings : { ...settings, batchSize };
+      const key = { task, method, budget: 0, batchSize };
+      const known = method === 'adam' && batchSize === 0 ? 1 : study.find(key)?.epoch;
+      if (known !== undefined) return known;
+      const ratios: number[] = [];
+      for (let turn = 0; turn < TURNS; turn += 1) ratios.push((await lap(sized)) / (await lap({ solver: 'adam' })));
+      await study.put(key, { ...key, epoch: median(ratios) });
+      return median(ratios);
+    }
+
+    for (const method of methods) for (const settings of trialsOf(method, trials)) await pace(method, settings);
+    for (const { budget, method } of combinations({ budget: paces ? [] : budgets, method: methods })) {
+      const key = { task, method, budget };
+      const space = trialsOf(method, trials);
+      let cell: Run = study.find(key) ?? { ...key, validation: [] };
+      for (const settings of space.slice(cell.validation?.length ?? 0)) {
+        const score = await scored(settings, fewer, budget / (await pace(method, settings)), 1);
+        cell = { ...cell, validation: [...(cell.validation ?? []), Number.isFinite(score) ? score : null] };
+        await study.put(key, cell);
+      }
+      const scores = cell.validation ?? [];
+      const place = scores.reduce<number>((at, score, i) => {
+        const before = scores[at] ?? null;
+        return score !== null && (before === null || better(task, score, before)) ? i : at;
+      }, 0);
+      const best = space[place];
+      if (best === undefined || (scores[place] ?? null) === null) continue;
+      if (JSON.stringify(cell.best) !== JSON.stringify(best)) {
+        cell = { ...cell, best, epochs: budget / (await pace(method, best)), test: [] };
+      }
+      for (const seed of upTo(seeds).slice(cell.test?.length ?? 0)) {
+        const score = await scored(best, all, cell.epochs ?? budget, seed);
+        cell = { ...cell, test: [...(cell.test ?? []), score] };
+        await study.put(key, cell);
+      }
+      say(`${task} ${budget} ${method}: ${median(cell.test ?? []).toFixed(4)}, ${inWords(best)}`);
+    }
+  }
+  const cells = study
+    .now()
+    .runs.filter(isDone)
+    .filter((each) => tasks.includes(each.task) && methods.includes(each.method));
+  const middle = ({ test }: Cell): number => median(test);
+  const rows = combinations({ task: tasks, budget: budgets }).flatMap(({ task, budget }) => {
+    const here = cells.filter((each) => each.task === task && each.budget === budget);
+    if (here.length === 0) return [];
+    const top = here.reduce((one, other) => (better(task, middle(other), middle(one)) ? other : one));
+    const shown = (cell: Cell | undefined): string =>
+      cell === undefined
+        ? ''
+        : `${middle(cell).toFixed(4)}${cell === top ? '*' : ' '} (${Math.min(...cell.test).toFixed(4)}–${Math.max(...cell.test).toFixed(4)})`;
+    return [[task, String(budget), ...methods.map((method) => shown(here.find((each) => each.method === method)))]];
+  });
+  /** When the medians of a method are at the target first: between two budgets as if they went straight over the logarithm of the time. */
+  const reached = combinations({ task: tasks, method: methods }).flatMap(({ task, method }) => {
+    const { target } = TARGETS[task];
+    const its = cells
+      .filter((each) => each.task === task && each.method === method)
+      .sort((one, other) => one.budget - other.budget);
+    const at = its.findIndex((each) => !better(task, target, middle(each)));
+    const [before, there] = [its[at - 1], its[at]];
+    if (there === undefined) return [];
+    const share = before === undefined ? 1 : (target - middle(before)) / (middle(there) - middle(before));
+    const from = before?.budget ?? there.budget;
+    return [{ task, method, target, adamEpochs: from * (there.budget / from) ** share }];
+  });
+  return measured(
+    threads,
+    { cells, reached },
+    table(['task', 'budget', ...methods], rows),
+    '* the best median; in brackets the least and the largest of the seeds',
+    ...reached.map(
+      ({ task, method, target, adamEpochs }) =>
+        `${task} at ${target}: ${method} in the time of ${adamEpochs.toFixed(2)} epochs of Adam`,
+    ),
+  );
+});

@@ -6,6 +6,8 @@ import { combinations } from '../harness/study.js';
 import type { Task } from './tasks.js';
 
 export const METHODS = ['minibatch-admm', 'minibatch-admm-both', 'minibatch-admm-free', 'adam'] as const;
+/** The tasks that are judged by their loss. */
+const VALUES = ['diabetes', 'california-housing'];
 /** A tenfold range, the default in its middle. */
 const FACTORS = [0.316, 0.562, 1, 1.78, 3.16];
 
@@ -44,7 +46,7 @@ export function specificationOf(points: readonly DefaultsPoint[]): TopLevelSpec 
   const values = points.flatMap(({ task, method, factor, scores, status }) => {
     const last = scores.at(-1);
     if (last === undefined || status !== 'completed') return [];
-    const [what, score] = task === 'california-housing' ? ['loss', last] : ['error', 1 - last];
+    const [what, score] = VALUES.includes(task) ? ['loss', last] : ['error', 1 - last];
     return [{ task: `${task}: test ${what}`, method, factor, score }];
   });
   return figure({

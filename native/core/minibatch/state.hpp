@@ -672,8 +672,8 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     blas::gemm<T>(Op::transpose, Op::none, T(1), u.rows_from(out), gradient, T(0), seen(l, chunk, 1));
   }
 
-  // S_l of the rows of a chunk, and what of ⟨S_l, ∇_l⟩ they tell. `direction` is ∇_l, or S_l where the product made it.
-  void hold_rows(Scratch& scratch, std::size_t l, MatrixView<T> direction, std::size_t chunk, std::size_t count,
+  // S_l of the rows of a chunk, and what of ⟨S_l, ∇_l⟩ they tell. `gradient` is ∇_l, or S_l where the product made it.
+  void hold_rows(Scratch& scratch, std::size_t l, MatrixView<T> gradient, std::size_t chunk, std::size_t count,
                  std::size_t all) {
     const Layer& it = of(l);
     const Rows out = it.chunks[chunk];
@@ -683,7 +683,6 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
       squares_[chunk] = it.gram->slope(s, product);
       return;
     }
-    MatrixView<T> gradient = direction;
     if (it.side == Side::input) {
       gradient = {scratch.gradient.data(), out.count, s.columns};
       sum_rows(l, input_of(l, count), out, count, all, gradient);
