@@ -165,7 +165,7 @@ async function scoreOf(model: Model, on: unknown, byLoss: boolean): Promise<numb
 /** The settings of a rival. */
 const rival = (method: Exclude<Method, 'auto'>): object =>
   method in STEPS
-    ? { solver: 'minibatch-admm', learningRate: STEPS[method as keyof typeof STEPS] }
+    ? { solver: 'minibatch-admm', factors: 'input', learningRate: STEPS[method as keyof typeof STEPS] }
     : RIVALS[method as keyof typeof RIVALS];
 
 async function run(parts: Parts, method: Method, seed: number, threads: number) {

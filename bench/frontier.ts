@@ -33,6 +33,7 @@ const OPTIONS = {
   budgets: told(counts(BUDGETS), 'epochs of Adam'),
   trials: count(8),
   seeds: count(5),
+  trainingThreads: told(count(), 'threads of a training, whose time is not taken; --threads where not given'),
   paces: told(flag, 'only how long epochs take, for which the machine should be quiet'),
   stored: told(flag, 'the table of what has been run, without any run'),
   ...STUDY,
@@ -61,7 +62,7 @@ const better = (task: TaskName, one: number, other: number): boolean => (higher(
 const isDone = (run: Run): run is Cell => (run.test?.length ?? 0) > 0;
 
 await program(OPTIONS, async ({ tasks, methods, budgets, trials, seeds, threads, dataDir, ...given }) => {
-  const { out = resultFile('frontier'), paces, stored } = given;
+  const { out = resultFile('frontier'), paces, stored, trainingThreads = threads } = given;
   const study = await studyIn<{ readonly threads: number }, Run>(out, { threads }, threads);
   for (const task of stored ? [] : tasks) {
     const found = await taskOf(task, dataDir);
@@ -75,13 +76,13 @@ await program(OPTIONS, async ({ tasks, methods, budgets, trials, seeds, threads,
     /** The score after so many epochs, which need not be whole. */
     async function scored(settings: Settings, samples: typeof all, epochs: number, seed: number): Promise<number> {
       const solver = iterationsOf(String(settings.solver), (steps) => Math.max(1, Math.floor(epochs * steps + 1e-6)));
-      const { status, history } = await trained({ ...settings, solver, epochs: 1 }, samples, seed);
+      const { status, history } = await trained({ ...settings, solver, epochs: 1 }, samples, seed, trainingThreads);
       const score = status.kind === 'completed' ? history.at(-1)?.test?.[TARGETS[task].score] : undefined;
       return score ?? Number.NaN;
     }
 
-    async function trained(settings: Settings, { train: samples, test }: typeof all, seed: number) {
-      const options = { ...network, ...settings, seed, threads, evaluateEvery: settings.epochs } as TrainOptions;
+    async function trained(settings: Settings, { train: samples, test }: typeof all, seed: number, by = threads) {
+      const options = { ...network, ...settings, seed, threads: by, evaluateEvery: settings.epochs } as TrainOptions;
       const laps: number[] = [];
       const training = train({ ...samples, test }, options);
       const { model, status, history } = await follow(training, (record) => laps.push(record.seconds));

@@ -8,7 +8,7 @@
  * beside them, its linear model included.
  * The settings are those that `--tune --out FILE` wrote, in `--settings FILE` or bench/results/tune-DATASET.json (tune-looks-DATASET.json for
  * looks within epochs); of what is not there, those of bench/race/settings.ts, chosen by test images. bench:figures draws docs/sooner.svg from runs to the end:
- * --to-the-end --epochs 10 --seeds 1 --methods auto,minibatch-admm-free,minibatch-admm,adam --out bench/results/sooner-DATASET.json
+ * --to-the-end --epochs 10 --seeds 1 --methods auto,minibatch-admm-free,minibatch-admm-input,adam --out bench/results/sooner-DATASET.json
  */
 import { DlAdmmError, type TrainOptions, train } from 'dladmm';
 import { inParts } from './harness/part-epochs.js';

@@ -5,7 +5,14 @@ import { follow } from '../harness/samples.js';
 import { combinations } from '../harness/study.js';
 import type { Task } from './tasks.js';
 
-export const METHODS = ['minibatch-admm', 'minibatch-admm-both', 'minibatch-admm-free', 'adam'] as const;
+/** Of minibatch-admm: as it stands, by the metric of the inputs alone, and both without a schedule. */
+export const METHODS = [
+  'minibatch-admm',
+  'minibatch-admm-free',
+  'minibatch-admm-input',
+  'minibatch-admm-input-free',
+  'adam',
+] as const;
 /** The tasks that are judged by their loss. */
 const VALUES = ['diabetes', 'california-housing'];
 /** A tenfold range, the default in its middle. */
@@ -17,10 +24,8 @@ type Choice = { readonly method: string; readonly factor: number; readonly optio
 export const stepped = (methods: readonly (typeof METHODS)[number][]): readonly Choice[] =>
   combinations({ method: methods, factor: FACTORS }).map(({ method, factor }) => {
     if (method === 'adam') return { method, factor, options: () => ({ solver: method, learningRate: factor * 1e-3 }) };
-    const own =
-      method === 'minibatch-admm-both'
-        ? { factors: 'both' as const }
-        : { scheduleFree: method === 'minibatch-admm-free' };
+    const factors = method.includes('input') ? ('input' as const) : ('both' as const);
+    const own = { factors, scheduleFree: method.endsWith('free') };
     const options = ({ loss }: Task) => ({ ...own, learningRate: factor * defaultRate(loss, own) });
     return { method, factor, options: (task) => ({ solver: 'minibatch-admm', ...options(task) }) };
   });

@@ -65,8 +65,8 @@ function takenIn(epochs: number, batches: number, every: number): number {
 }
 
 /**
- * The last of so many epochs of mini-batch dlADMM: the gradient of each [W_l b_l] by itself and the loss, every batch; of each layer's inputs, where they
- * are taken in, their squared norm, their products with `rank` directions, and those of these.
+ * The last of so many epochs of mini-batch dlADMM: the gradient of each [W_l b_l] by itself and the loss, every batch; of each layer's inputs and
+ * multipliers, where they are taken in, their squared norm, their products with `rank` directions, and those of these.
  */
 export function sumsOfMinibatchEpoch(
   widths: readonly number[],
@@ -79,9 +79,9 @@ export function sumsOfMinibatchEpoch(
   return [
     { calls: steps * (widths.length - 1), bytes: steps * gradients.bytes },
     { calls: steps * others.calls, bytes: steps * others.bytes },
-    ...widths.slice(0, -1).map((width) => {
-      const r = Math.min(rank, width + 1);
-      return { calls: 3 * taken, bytes: taken * (8 + size * ((width + 1) * r + r * r)) };
+    ...[...widths.slice(0, -1).map((width) => width + 1), ...widths.slice(1)].map((long) => {
+      const r = Math.min(rank, long);
+      return { calls: 3 * taken, bytes: taken * (8 + size * (long * r + r * r)) };
     }),
     { calls: 1, bytes: 24 },
   ];

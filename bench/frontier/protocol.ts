@@ -30,24 +30,28 @@ const learningRateSchedule = ['cosine'];
 
 /** The first trial of a method is its published defaults (those of `first`); the others lie in `space`. */
 export const SPACES: Readonly<Record<string, { readonly first?: object; readonly space: Space }>> = {
-  'minibatch-admm': {
-    space: { learningRate: [0.05, 1.6], batchSize, relativeDamping: [1, 4, 16], l2: [0, 1e-4, 1e-3] },
+  'minibatch-admm-input': {
+    first: { solver: 'minibatch-admm', factors: 'input' },
+    space: {
+      ...{ learningRate: [0.05, 1.6], batchSize, relativeDamping: [1, 4, 16], l2: [0, 1e-4, 1e-3] },
+      ...{ factors: ['input'], solver: ['minibatch-admm'] },
+    },
   },
-  'minibatch-admm-both': {
-    first: { solver: 'minibatch-admm', factors: 'both' },
+  'minibatch-admm': {
+    first: { factors: 'both' },
     space: {
       ...{ trustRegion: [3e-3, 0.3], batchSize, outputDamping: [0.3, 1, 3], l2: [0, 1e-4, 1e-3] },
       ...{ factors: ['both'], solver: ['minibatch-admm'] },
     },
   },
-  'minibatch-admm-free': {
-    first: { solver: 'minibatch-admm', scheduleFree: true },
+  'minibatch-admm-input-free': {
+    first: { solver: 'minibatch-admm', factors: 'input', scheduleFree: true },
     space: {
       ...{ learningRate: [1, 30], batchSize, relativeDamping: [1, 4, 16], l2: [0, 1e-4, 1e-3] },
-      ...{ scheduleFree: [true], solver: ['minibatch-admm'] },
+      ...{ factors: ['input'], scheduleFree: [true], solver: ['minibatch-admm'] },
     },
   },
-  'minibatch-admm-both-free': {
+  'minibatch-admm-free': {
     first: { solver: 'minibatch-admm', factors: 'both', scheduleFree: true },
     space: {
       ...{ trustRegion: [3e-3, 0.3], batchSize, outputDamping: [0.3, 1, 3], l2: [0, 1e-4, 1e-3] },

@@ -78,8 +78,8 @@ const consensus = (solver: 'badm' | 'sisa', penalties: readonly Record<string, n
 
 /** What `--tune` tries for a method: of Adam more settings than of ours with one factor, with both and schedule-free, of BADM and SISA fewer. */
 export const GRIDS: Readonly<Record<string, readonly Setting[]>> = {
-  'minibatch-admm': falling('minibatch-admm', [0.3, 0.5, 0.8], [256, 512]),
-  'minibatch-admm-both': [...measured(0.9, [512, 1024]), ...measured(0.8, [256, 512])],
+  'minibatch-admm-input': falling('minibatch-admm', [0.3, 0.5, 0.8], [256, 512], { factors: 'input' }),
+  'minibatch-admm': [...measured(0.9, [512, 1024]), ...measured(0.8, [256, 512])],
   'minibatch-admm-free': free,
   adam: falling('adam', [5e-4, 1e-3, 2e-3, 3e-3, 4e-3, 6e-3], [128, 256, 512, 1024]),
   sgd: falling('sgd', [0.05, 0.1, 0.2], [128, 256], { momentum: 0.9 }),
@@ -97,7 +97,10 @@ export const GRIDS: Readonly<Record<string, readonly Setting[]>> = {
 /** What an earlier search found on MNIST by test images, and what nobody chose. */
 const MNIST: Readonly<Record<string, Setting>> = {
   auto: { solver: 'minibatch-admm', batchSize: 512, auto: true },
-  'minibatch-admm': { solver: 'minibatch-admm', batchSize: 512, learningRate: 0.8, cosine: 2 },
+  'minibatch-admm-input': {
+    ...{ solver: 'minibatch-admm', batchSize: 512, learningRate: 0.8, cosine: 2 },
+    more: { factors: 'input' },
+  },
   adam: { solver: 'adam', batchSize: 512, learningRate: 4e-3, cosine: 5 },
   sgd: { solver: 'sgd', batchSize: 128, learningRate: 0.1, cosine: 5, more: { momentum: 0.9 } },
   badm: { solver: 'badm', batchSize: 128, more: { sigma: 1, rho: 40 } },

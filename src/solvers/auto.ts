@@ -22,6 +22,8 @@ export interface Pace {
   /** Weight decay, which tells most where bins of numbers make many inputs. */
   readonly l2: number;
   readonly learningRate?: number;
+  /** Where the solver's own metric is not meant. */
+  readonly factors?: 'input';
 }
 
 /** What the rule says. */
@@ -53,15 +55,16 @@ const ADAM_FEW = 0.01;
 /** The Gram matrices of mini-batch dlADMM are inputs × inputs. */
 const MOST_GRAM = 4096;
 /** What mini-batch dlADMM does with a loss: weight decay, and a step that few epochs call for. */
+const INPUT = { factors: 'input' } as const;
 const PACES: Readonly<Partial<Record<Loss, Omit<Pace, 'epochs'>>>> = {
-  'softmax-cross-entropy': { l2: 1e-3, learningRate: 0.8 },
-  'sigmoid-cross-entropy': { l2: 1e-3, learningRate: 0.8 },
-  'squared-error': { l2: 3e-3 },
-  'one-hot-squared-error': { l2: 3e-3 },
-  huber: { l2: 1e-3 },
-  absolute: { l2: 1e-3, learningRate: 0.2 },
-  quantile: { l2: 1e-3 },
-  poisson: { l2: 1e-3, learningRate: 0.2 },
+  'softmax-cross-entropy': { ...INPUT, l2: 1e-3, learningRate: 0.8 },
+  'sigmoid-cross-entropy': { ...INPUT, l2: 1e-3, learningRate: 0.8 },
+  'squared-error': { ...INPUT, l2: 3e-3 },
+  'one-hot-squared-error': { ...INPUT, l2: 3e-3 },
+  huber: { ...INPUT, l2: 1e-3 },
+  absolute: { ...INPUT, l2: 1e-3, learningRate: 0.2 },
+  quantile: { ...INPUT, l2: 1e-3 },
+  poisson: { ...INPUT, l2: 1e-3, learningRate: 0.2 },
 };
 
 const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, Math.round(value)));
@@ -94,7 +97,7 @@ export function automatic(facts: Facts): Choice {
   const few = samples < FEW && { batchSize: task === 'classes' && samples >= BATCH.enough ? BATCH.large : BATCH.small };
   if (pace && inputs <= MOST_GRAM && !sparse) {
     const because = `mini-batch dlADMM is as good as any here for ${task}, in less time`;
-    const own = { ...common, ...pace, ...few };
+    const own = { ...common, ...pace, ...few, linear: { ...INPUT, ...linear } };
     return { ...own, l2: decayFor(samples, pace.l2), solver: 'minibatch-admm', because };
   }
   const because = sparse

@@ -140,10 +140,13 @@ function stagesOf(
     Object.entries(rest).filter(([key, value]) => value !== undefined && !Object.hasOwn(FRONT, key)),
   );
   const limit = own.epochs ?? own.iterations;
-  const stage = (name: Stage['name'], widths: readonly number[], { epochs, l2, learningRate }: Pace): Stage => ({
+  const stage = (name: Stage['name'], widths: readonly number[], { epochs, l2, ...pace }: Pace): Stage => ({
     name,
     options: {
-      ...(automaticOnes && { l2, ...present({ learningRate, batchSize: choice.batchSize }) }),
+      ...(automaticOnes && {
+        l2,
+        ...present({ learningRate: pace.learningRate, factors: pace.factors, batchSize: choice.batchSize }),
+      }),
       ...(automaticOnes && limit === undefined && { evaluateEvery: Math.ceil(epochs / 8) }),
       ...placed(own, ready.data.columns),
       ...(automaticOnes && { solver: choice.solver, ...(limit === undefined && { epochs }) }),

@@ -198,7 +198,7 @@ export async function goOn<R extends ProgressRecord, L extends Loss>(
   const features = from.columns?.length ?? inputs;
   const choice = automatic({ samples: ready.samples, inputs, features, outputs, loss });
   const all = {
-    ...(automaticOnes && { l2: choice.l2 }),
+    ...(automaticOnes && { l2: choice.l2, ...present({ factors: choice.factors }) }),
     ...own,
     ...(automaticOnes && {
       solver: choice.solver,

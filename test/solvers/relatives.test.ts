@@ -14,9 +14,18 @@ describe("our methods beside their nearest relatives'", () => {
     'mini-batch dlADMM without momentum and low rank is FOOF, with a memory of %d',
     async (memory) => {
       const damping = 0.7;
-      const own = { gram: 'full', gramEvery: 1, momentum: 0, nesterov: false, relativeDamping: damping } as const;
+      const own = { factors: 'input', gram: 'full', gramEvery: 1, momentum: 0, nesterov: false } as const;
       using state = await minibatches.open(
-        { network: NETWORK, dtype: 'float64', threads: 2, batchSize: 8, seed: 5, gramMemory: memory, ...own },
+        {
+          network: NETWORK,
+          dtype: 'float64',
+          threads: 2,
+          batchSize: 8,
+          seed: 5,
+          gramMemory: memory,
+          ...own,
+          relativeDamping: damping,
+        },
         forAddon(SAMPLES),
       );
       for (const { block, layer, first, count } of places(NETWORK)) {

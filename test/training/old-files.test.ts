@@ -146,9 +146,15 @@ describe('the options of a checkpoint', () => {
     [{ solver: 'adam', initialisation: 'glorot' }, { initialisation: 'glorot' }],
   ])('%o are in the words of today', (options, said) => {
     const { solver } = options;
-    const unsaid = solver === 'minibatch-admm' ? { polyak: 0, biasCorrection: false, trustRegion: 3e-3 } : {};
-    for (const format of [1, 2]) expect(earlierOptions(options, format)).toEqual({ solver, ...unsaid, ...said });
-    expect(earlierOptions(options, 3)).toEqual({ solver, ...said });
+    const [second, third] =
+      solver === 'minibatch-admm'
+        ? [{ polyak: 0, biasCorrection: false, trustRegion: 3e-3 }, { factors: 'input' }]
+        : [{}, {}];
+    for (const format of [1, 2]) {
+      expect(earlierOptions(options, format)).toEqual({ solver, ...second, ...third, ...said });
+    }
+    expect(earlierOptions(options, 3)).toEqual({ solver, ...third, ...said });
+    expect(earlierOptions(options, 4)).toEqual({ solver, ...said });
   });
 });
 

@@ -29,8 +29,8 @@ export const GRAM_STEP = {
     { default: 4, symbol: 'c', says: 'Damping in mean eigenvalues of A_l: δ_l = λ + c (trace(A_l)/n + λ).' },
   ),
   factors: word(['input', 'both'], {
-    default: 'input',
-    says: "What a W step is measured by: A_l of its inputs, or P_l of multipliers too, for labels that the model draws (K-FAC's second factor). Not with regularise, monotone or equal.",
+    otherwise: "'both'; with regularise, monotone or equal 'input'",
+    says: "What a W step is measured by: A_l of its inputs, or P_l of multipliers too, for labels that the model draws (K-FAC's second factor).",
   }),
   outputDamping: number('positive', {
     default: 1,
@@ -69,6 +69,15 @@ export type GramStepOptions = OptionsOf<typeof GRAM_STEP>;
 export const defaultBatchSize = (samples: number): number =>
   Math.min(samples, 2 ** Math.min(9, Math.max(6, Math.floor(Math.log2(Math.max(1, samples / 100))))));
 
+/** By what a W step is measured where nobody says: steps that are split for Ω_l are in the metric of the inputs. */
+export const factorsOf = ({ factors, regularisers }: Metric): 'input' | 'both' =>
+  factors ?? (regularisers === undefined ? 'both' : 'input');
+
+interface Metric {
+  readonly factors?: GramStepOptions['factors'] | undefined;
+  readonly regularisers?: unknown;
+}
+
 /**
  * η where none is given: 0.2 over the largest curvature of R in z_L, which is ½ for softmax cross-entropy and 1 for the
  * squared errors (the hinge loss, which has none, is taken as the former). With both factors the curvature is in the second
@@ -77,7 +86,7 @@ export const defaultBatchSize = (samples: number): number =>
  */
 export function defaultRate(
   loss: Loss,
-  { factors = 'input', scheduleFree = false, momentum = 0.9 }: Partial<GramStepOptions> = {},
+  { factors = 'both', scheduleFree = false, momentum = 0.9 }: Partial<GramStepOptions> = {},
 ): number {
   if (factors === 'both') return scheduleFree ? 0.05 / (1 - momentum) : 0.05;
   const rate = ['squared-error', 'one-hot-squared-error', 'huber'].includes(loss) ? 0.2 : 0.4;

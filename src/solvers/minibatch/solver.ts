@@ -7,7 +7,7 @@ import { falling, LEARNING_RATE, scheduled } from '../shared/learning-rate.js';
 import { MONOTONE, REGULARISE, regularisedBy } from '../shared/regularise.js';
 import type { Sweep, Update } from '../shared/sweep.js';
 import { listBatchUpdates, minibatchSweep } from './algorithm.js';
-import { defaultRate, GRAM_STEP } from './gram-step.js';
+import { defaultRate, factorsOf, GRAM_STEP } from './gram-step.js';
 import { checkMetric, minibatches } from './splitting.js';
 
 /** Of a training that has no end to fall to: η rises over so many, while the Gram matrices are made of few. */
@@ -16,7 +16,7 @@ const FIRST_BATCHES = 10;
 const OPTIONS = {
   learningRate: option(LEARNING_RATE, {
     otherwise:
-      "0.4, of squared errors 0.2; with factors: 'both' 0.05; schedule-free that over 1 − μ (with factors: 'input' three times that), after a rise over 10 batches",
+      "0.05; with factors: 'input' 0.4, of squared errors 0.2; schedule-free that over 1 − μ (with factors: 'input' three times that), after a rise over 10 batches",
     symbol: 'η',
     says: 'The length of a W step: a number, or a function that gives one for each batch.',
   }),
@@ -58,17 +58,18 @@ export const minibatch = defineSolver({
       regularise,
       monotone,
       equal,
-      ...method
+      ...own
     },
     { iterations: epochs, network },
   ) => {
+    const regular = regularisedBy({ regularise, monotone, equal }, network);
+    const method = { ...own, factors: factorsOf({ ...own, ...regular }) };
+    checkMetric(method, regular.regularisers);
     const given = rate ?? defaultRate(network.loss, method);
     const course = method.scheduleFree
       ? ({ otherwise: 'constant', rise: FIRST_BATCHES } as const)
       : ({ otherwise: 'cosine' } as const);
     const stepFor = scheduled({ rate: given, falls, ...course, epochs });
-    const regular = regularisedBy({ regularise, monotone, equal }, network);
-    checkMetric(method, regular.regularisers);
     return { method, stepFor, shuffle, initialisation, ...present({ batchSize }), ...regular };
   },
 });

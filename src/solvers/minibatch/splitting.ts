@@ -17,7 +17,7 @@ import { numberOf } from '../shared/splittings/layered.js';
 import { StepSession, type StepTypes } from '../shared/step-session.js';
 import type { Sweep, Update } from '../shared/sweep.js';
 import { listBatchUpdates, minibatchSweep } from './algorithm.js';
-import { defaultBatchSize, defaultRate, GRAM_STEP, type GramStepOptions } from './gram-step.js';
+import { defaultBatchSize, defaultRate, factorsOf, GRAM_STEP, type GramStepOptions } from './gram-step.js';
 
 /** How the W subproblems of mini-batch dlADMM are solved, and the updates of one batch. */
 export type MinibatchMethod = GramStepOptions & {
@@ -104,6 +104,7 @@ function setup(options: MinibatchSessionOptions, count: number) {
     shuffle: given(options.shuffle, true) && batch < count,
     seed: given(options.seed, 1),
     ...settings,
+    factors: factorsOf(options),
     beta,
     damping,
     sweep: updatesOf(options).flatMap(({ block, layer }) => [numberOf(block), layer]),
@@ -135,7 +136,7 @@ export const minibatches: Splitting<
     };
     return new StepSession<MinibatchTypes>(await openNative(opening, options, data, name), {
       stepsPerEpoch: (own, count) => Math.ceil(count / batchOf(own, count)),
-      learningRate: ({ network, ...method }) => defaultRate(network.loss, method),
+      learningRate: ({ network, ...method }) => defaultRate(network.loss, { ...method, factors: factorsOf(method) }),
     });
   },
   async course({ network, dtype, threads, seed, method, batchSize, regularisers, shuffle, stepFor }, data, share) {

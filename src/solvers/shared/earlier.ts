@@ -34,13 +34,19 @@ export function earlierOptions(options: Stored, format: number): Stored {
     earlyStopping: { metric: values ? 'loss' : 'accuracy', ...earlyStopping },
   };
   const own = renamed(format > 1 ? options : ofFirstFormat(options), SINCE);
-  return { ...targets, ...(format < 3 && UNSAID[String(options.solver)]), ...own, ...watched };
+  return { ...targets, ...unsaid(options.solver, format), ...own, ...watched };
 }
 
-/** What options of the first two formats meant without saying it. */
-const UNSAID: { readonly [solver: string]: Stored } = {
-  'minibatch-admm': { polyak: 0, biasCorrection: false, trustRegion: 3e-3 },
+/** What options meant without saying it, before a format. */
+const UNSAID: { readonly [solver: string]: readonly { readonly before: number; readonly said: Stored }[] } = {
+  'minibatch-admm': [
+    { before: 3, said: { polyak: 0, biasCorrection: false, trustRegion: 3e-3 } },
+    { before: 4, said: { factors: 'input' } },
+  ],
 };
+
+const unsaid = (solver: unknown, format: number): Stored =>
+  Object.assign({}, ...(UNSAID[String(solver)] ?? []).filter(({ before }) => format < before).map(({ said }) => said));
 
 function renamed(options: Stored, names: typeof EARLIER_NAMES): Stored {
   const own = names[String(options.solver)] ?? {};

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { loadDataset } from '../../../src/data.js';
+import { loadDataset, type Numbers } from '../../../src/data.js';
 import { fit as fitModel, type Network, type TrainingData, train } from '../../../src/index.js';
 import {
   a,
@@ -204,7 +204,13 @@ describe('mini-batch dlADMM is what its file says', () => {
   });
 
   test('schedule-free, what diverges leaves the parameters that the run began with', async () => {
-    using state = await open(NETWORK, { batchSize: 8, scheduleFree: true, polyak: 0, dtype: 'float32' });
+    using state = await open(NETWORK, {
+      batchSize: 8,
+      factors: 'input',
+      scheduleFree: true,
+      polyak: 0,
+      dtype: 'float32',
+    });
     await state.run(5, 0.1);
     const w = await vectorOf(state);
     expect((await state.run(200, 1e30)).diverged).toBe(true);
@@ -292,14 +298,14 @@ describe('MinibatchSession', () => {
   ])("with Polyak's bound no rate is so large that it diverges%s", async (_, options) => {
     const network: Network = { ...NETWORK, loss: 'squared-error' };
     for (const polyak of [0, 1]) {
-      using state = await open(network, { dtype: 'float32', batchSize: 8, polyak, ...options });
+      using state = await open(network, { dtype: 'float32', batchSize: 8, factors: 'input', polyak, ...options });
       expect((await state.run(500, 1e6)).diverged).toBe(polyak === 0 && options.factors !== 'both');
     }
   });
 
   test('has the parameters from before a run that diverged', async () => {
     for (const gram of ['full', 'low-rank'] as const) {
-      using state = await open(NETWORK, { gram, polyak: 0, dtype: 'float32', batchSize: 8 });
+      using state = await open(NETWORK, { gram, factors: 'input', polyak: 0, dtype: 'float32', batchSize: 8 });
       const ran = await state.run(40, 1e30);
       expect(ran.diverged).toBe(true);
       expect(await vectorOf(state)).toEqual(START);
@@ -381,8 +387,25 @@ describe('fit with minibatch-admm', () => {
     model.close();
   });
 
+  test("measures by both factors where nobody says, and by the inputs' alone with what is regularised", async () => {
+    const parametersOf = async (options: object): Promise<readonly Numbers[]> => {
+      const { model } = await fitModel(DATA, { ...OPTIONS, epochs: 3, ...options });
+      using it = model;
+      return it.weights;
+    };
+    expect(await parametersOf({})).toEqual(await parametersOf({ factors: 'both' }));
+    expect(await parametersOf({})).not.toEqual(await parametersOf({ factors: 'input' }));
+    const regularise = { W: { l1: 1e-3 } };
+    expect(await parametersOf({ regularise })).toEqual(await parametersOf({ regularise, factors: 'input' }));
+  });
+
   test('tells that it diverged, with the last finite model', async () => {
-    const { model, status, iterations } = await fitModel(DATA, { ...OPTIONS, learningRate: 1e35, polyak: 0 });
+    const { model, status, iterations } = await fitModel(DATA, {
+      ...OPTIONS,
+      factors: 'input',
+      learningRate: 1e35,
+      polyak: 0,
+    });
     expect(status).toEqual({ kind: 'diverged', iteration: iterations + 1 });
     for (const value of model.weights[0] ?? []) expect(Number.isFinite(value)).toBe(true);
     model.close();
