@@ -46,9 +46,9 @@ interface Run {
   readonly budget: number;
   readonly batchSize?: number;
   readonly epoch?: number;
-  /** The scores of the trials so far, null where one diverged; the best of them, and how it went on. */
+  /** The scores of the trials so far, null where one diverged; which of them is the best, from 0, and how it went on. */
   readonly validation?: readonly (number | null)[];
-  readonly best?: Settings;
+  readonly best?: number;
   readonly epochs?: number;
   readonly test?: readonly number[];
 }
@@ -127,9 +127,7 @@ await program(OPTIONS, async ({ tasks, methods, budgets, trials, seeds, threads,
       }, 0);
       const best = space[place];
       if (best === undefined || (scores[place] ?? null) === null) continue;
-      if (JSON.stringify(cell.best) !== JSON.stringify(best)) {
-        cell = { ...cell, best, epochs: budget / (await pace(method, best)), test: [] };
-      }
+      if (cell.best !== place) cell = { ...cell, best: place, epochs: budget / (await pace(method, best)), test: [] };
       for (const seed of upTo(seeds).slice(cell.test?.length ?? 0)) {
         const score = await scored(best, all, cell.epochs ?? budget, seed);
         cell = { ...cell, test: [...(cell.test ?? []), score] };
