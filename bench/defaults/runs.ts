@@ -1,13 +1,17 @@
 import { type TrainOptions, train } from 'dladmm';
-import { defaultRate } from 'dladmm/solvers';
+import { defaultRate, defaultsOf, minibatch } from 'dladmm/solvers';
 import { along, coloured, figure, lines, logAlong, type TopLevelSpec } from '../harness/figures.js';
 import { follow } from '../harness/samples.js';
 import { combinations } from '../harness/study.js';
 import type { Task } from './tasks.js';
 
-/** Of minibatch-admm: as it stands, by the metric of the inputs alone, and both without a schedule. */
+/**
+ * Of minibatch-admm: as it stands, with the length that its trust region allows in place of η (κ goes with the square of it), by the
+ * metric of the inputs alone, and as it stands and by these without a schedule.
+ */
 export const METHODS = [
   'minibatch-admm',
+  'minibatch-admm-length',
   'minibatch-admm-free',
   'minibatch-admm-input',
   'minibatch-admm-input-free',
@@ -26,6 +30,10 @@ export const stepped = (methods: readonly (typeof METHODS)[number][]): readonly 
     if (method === 'adam') return { method, factor, options: () => ({ solver: method, learningRate: factor * 1e-3 }) };
     const factors = method.includes('input') ? ('input' as const) : ('both' as const);
     const own = { factors, scheduleFree: method.endsWith('free') };
+    if (method === 'minibatch-admm-length') {
+      const trustRegion = factor ** 2 * defaultsOf(minibatch).trustRegion;
+      return { method, factor, options: () => ({ solver: 'minibatch-admm', trustRegion }) };
+    }
     const options = ({ loss }: Task) => ({ ...own, learningRate: factor * defaultRate(loss, own) });
     return { method, factor, options: (task) => ({ solver: 'minibatch-admm', ...options(task) }) };
   });

@@ -22,8 +22,8 @@
  *
  *     S_l ← ν_l S_l,   ν_l = min(1, c_R R / (L t ⟨S_l, ∇_l⟩))     t = η/(1 − μ),  ∇_l = D_lᵀ ã_{l−1} / B + λ[W_l b_l]
  *
- * With `factors: 'both'` the multipliers have a metric too, from multipliers v_l for labels that the model draws itself, and a
- * trust region bounds the step that momentum makes of it:
+ * That is `factors: 'input'`. Where nobody says so the multipliers have a metric too ('both'), from multipliers v_l for labels that
+ * the model draws itself, and a trust region bounds the step that momentum makes of it:
  *
  *     P_l ← β P_l + (1 − β) v_lᵀ v_l / B                with A_l, on the directions in which it is largest
  *     S_l = ν_l (P_l + π_l I)⁻¹ ∇_l (A_l + δ_l I)⁻¹      π_l = c_P trace(P_l)/n
@@ -39,7 +39,7 @@
  * η/c held fixed it is a gradient step, as dlADMM takes it; where all W follow all targets, D_l is the back-propagated
  * gradient. Then S_l is the gradient preconditioned on its input side alone: one of the two factors of K-FAC (Martens and
  * Grosse, ICML 2015), and the step of FOOF (Benzing, "Gradient Descent on Neurons and its Link to Approximate Second-Order
- * Optimization", ICML 2022). With both factors it has K-FAC's direction, whose length is that of natural gradients held to a
+ * Optimization", ICML 2022). With both it has K-FAC's direction, whose length is that of natural gradients held to a
  * Kullback–Leibler divergence (Ba, Grosse and Martens, ICLR 2017).
  */
 
