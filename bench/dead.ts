@@ -19,7 +19,7 @@ const WITH = {
   muon: {},
   soap: { l2: 0.2 },
   badm: { l2: 0.2 },
-  'minibatch-admm': { l2: 0.2, factors: 'input' },
+  'minibatch-admm': { l2: 0.2 },
   dladmm: { l2: 0.2 },
 } as const;
 /** Steps that touch the memory of what has just begun. */

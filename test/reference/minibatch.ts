@@ -173,7 +173,7 @@ export function* minibatchPlainly(
         let S = solveFromRight(gradient, damped(Al, delta));
         if (settings.factors === 'both') {
           const Pl = at(P, l, 'P');
-          const pi = (settings.outputDamping * trace(Pl)) / Pl.rows;
+          const pi = (settings.outputDamping * trace(Pl)) / Pl.rows + l2 / delta;
           S = transpose(solveFromRight(transpose(S), damped(Pl, pi)));
           S = scaled(
             eta === 0 ? 0 : Math.min(1, Math.sqrt(settings.trustRegion / L / (reach ** 2 * dot(S, gradient)))),

@@ -81,6 +81,9 @@ class RunningGram {
   // s
   [[nodiscard]] double split() const { return delta_ + trace_ / static_cast<double>(size_); }
 
+  // δ has so much more from what is taken in or restored next on.
+  void raise(double more) { raised_ = more; }
+
   // Takes in the inputs of a batch, B x n, and finds afresh what `apply` multiplies by. False where A is not finite.
   // `scratch` is B x r; `sums` has room for products of sums_room(n, settings) entries over a whole batch.
   // `share`: of B samples, of which others may have their part.
@@ -367,7 +370,7 @@ class RunningGram {
   // M, and that of δ + s. Where H + δI is not positive definite, δ grows until it is.
   [[nodiscard]] bool invert_in_subspace(Team& team) {
     const double mean = trace_ / static_cast<double>(size_) + settings_.l2;
-    delta_ = settings_.l2 + settings_.damping * mean;
+    delta_ = settings_.l2 + raised_ + settings_.damping * mean;
     while (true) {
       if (!std::isfinite(delta_)) return false;
       if (delta_ > 0 && correct(team, delta_, m_)) break;
@@ -406,6 +409,7 @@ class RunningGram {
   std::uint64_t taken_ = 0;  // batches
   double trace_ = 0;         // of A
   double delta_ = 0;
+  double raised_ = 0;
   // full
   Matrix<T> a_;  // lower triangle
   GramSolver<T> solver_, split_solver_;

@@ -262,7 +262,9 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     bool legal = true;
     for (std::size_t l = 1; l <= depth(); ++l) {
       legal = of(l).gram->restored(team_) && legal;
-      if (of(l).outer) legal = of(l).outer->restored(team_) && legal;
+      if (!of(l).outer) continue;
+      raise_outer(l);
+      legal = of(l).outer->restored(team_) && legal;
     }
     copy_biases();
     if (!legal) {
@@ -497,10 +499,17 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     for (std::size_t l = depth();; --l) {
       RunningGram<T>& outer = *of(l).outer;
       const Share share{setup_.share.ranks, 0, batch};
+      raise_outer(l);
       if (!outer.take_in(team_, sums_, drawn(l), {images_.data(), count, outer.rank()}, share)) return false;
       if (l == lowest) return true;
       carry_back(l - 1, count, drawn(l), drawn(l - 1), true);
     }
+  }
+
+  // π_l δ_l is no less than λ, what Ω curves by.
+  void raise_outer(std::size_t l) {
+    const double delta = of(l).gram->damping();
+    of(l).outer->raise(delta > 0 ? setup_.gram.l2 / delta : 0);
   }
 
   // v_L, times the square root of the sample's weight

@@ -26,7 +26,7 @@
  * the model draws itself, and a trust region bounds the step that momentum makes of it:
  *
  *     P_l ← β P_l + (1 − β) v_lᵀ v_l / B                with A_l, on the directions in which it is largest
- *     S_l = ν_l (P_l + π_l I)⁻¹ ∇_l (A_l + δ_l I)⁻¹      π_l = c_P trace(P_l)/n
+ *     S_l = ν_l (P_l + π_l I)⁻¹ ∇_l (A_l + δ_l I)⁻¹      π_l = c_P trace(P_l)/n + λ/δ_l
  *     ν_l = min(1, √(κ / (L t² ⟨S_l, ∇_l⟩)))            and Polyak's
  *
  * With `scheduleFree` (A. Defazio et al., "The Road Less Scheduled", NeurIPS 2024) there is no momentum, t = η, and η does not

@@ -35,7 +35,7 @@ export const GRAM_STEP = {
   outputDamping: number('positive', {
     default: 1,
     symbol: 'c_P',
-    says: "Of 'both': damping in mean eigenvalues of P_l: π_l = c_P trace(P_l)/n.",
+    says: "Of 'both': damping in mean eigenvalues of P_l: π_l = c_P trace(P_l)/n + λ/δ_l.",
   }),
   trustRegion: number('positive', {
     default: 0.05,

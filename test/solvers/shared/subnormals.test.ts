@@ -29,6 +29,7 @@ test.each([
   ['isaac', { learningRate: 0.5, l2: 0.2 }],
   ['badm', { l2: 0.2 }],
   ['sisa', { l2: 0.2 }],
+  ['minibatch-admm', { l2: 0.2 }],
   ['minibatch-admm', { l2: 0.2, factors: 'input' }],
   ['dladmm', { l2: 0.2 }],
 ] as const)('%s holds no subnormal number after 3,000 steps with dead features', async (solver, options) => {
