@@ -45,7 +45,7 @@ export function measured<T extends object>(threads: number, found: T, ...lines: 
   return { result, text: [...lines, machineText(result)].join('\n') };
 }
 
-const WIDTH = 320;
+const WIDTH = 360;
 const DIGITS = 8;
 
 /** With eight digits of every number: more say nothing of a measurement. */

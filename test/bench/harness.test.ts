@@ -76,7 +76,7 @@ describe('a result file', () => {
     expect(lines.filter((line) => line.includes('"iteration":8,'))).toEqual([
       expect.stringContaining('"iteration":9,'),
     ]);
-    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(321);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(361);
     expect(lines.length).toBeLessThan(40);
   });
 
