@@ -64,7 +64,7 @@ describe('a result file', () => {
     runs: Array.from({ length: 9 }, (_, i) => ({
       method: 'of a name that is long',
       seed: i,
-      scores: Array(9).fill(i / 8),
+      scores: Array(20).fill(i / 8),
     })),
   };
 
