@@ -9,6 +9,7 @@ import { GRAPHS } from '../graph/settings.js';
 import type { TopLevelSpec } from '../harness/figures.js';
 import { result } from '../harness/results.js';
 import type { Tuning } from '../race/settings.js';
+import { frontierOf, type Judged } from './frontier.js';
 import { accuracyOf, peersOf, soonerOf } from './full-batch.js';
 import { type Pruned, prunedOf } from './pruned.js';
 
@@ -22,6 +23,7 @@ export const FIGURES = {
   approximate: async () =>
     approximate(await each<Approximation>(['x2', 'uv', 'l1-radial', 'l2-radial'], 'approximate')),
   complexity: async () => complexity(reportsOf(await result<ReportJson>('complexity'))),
+  frontier: async () => frontierOf((await result<{ readonly runs: readonly Judged[] }>('frontier')).runs),
   graph: async () => graph(await each<GraphResult>(GRAPHS, 'graph')),
   kkt: async () =>
     kktSpecification((await result<{ readonly results: readonly KktResult[] }>('approximate-kkt')).results),
