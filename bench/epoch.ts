@@ -43,52 +43,50 @@ const methodOf = (optimizer: Optimizer, subBatches: number, metric: Metric) =>
     'minibatch-admm': { solver: 'minibatch-admm', ...metric },
   })[optimizer] as Method;
 
-await program(
-  OPTIONS,
-  async ({ layers, samples, batch, optimizer, subBatches, gram, dtype, threads, rounds, ...given }) => {
-    const metric: Metric = { gram, factors: gram === 'full' ? 'input' : given.factors };
-    const { products, parameters, ...update } = epochFloor(layers, batch, optimizer, subBatches, metric);
-    const vectors = update.vectors * parameters;
-    const { replies, floors } = await byTurns<EpochReply>(
-      { layers, samples, batch, method: methodOf(optimizer, subBatches, metric), dtype, threads },
-      { products, ways: EPOCH_WAYS, repeats: REPEATS, vectors, dtype, threads },
-      rounds,
-    );
+await program(OPTIONS, async ({ layers, samples, batch, optimizer, dtype, threads, rounds, ...given }) => {
+  const { subBatches, gram } = given;
+  const metric: Metric = { gram, factors: gram === 'full' ? 'input' : given.factors };
+  const { products, parameters, ...update } = epochFloor(layers, batch, optimizer, subBatches, metric);
+  const vectors = update.vectors * parameters;
+  const { replies, floors } = await byTurns<EpochReply>(
+    { layers, samples, batch, method: methodOf(optimizer, subBatches, metric), dtype, threads },
+    { products, ways: EPOCH_WAYS, repeats: REPEATS, vectors, dtype, threads },
+    rounds,
+  );
 
-    const steps = samples / batch;
-    const numberBytes = dtype === 'float32' ? 4 : 8;
-    const bandwidth = median(floors.map(({ numbersPerSecond = Number.NaN }) => numbersPerSecond));
-    const floorProductSeconds = steps * secondsOf(products, bestSeconds(floors));
-    const floorUpdateSeconds = (steps * update.moved * parameters) / bandwidth;
-    const floorSeconds = floorProductSeconds + floorUpdateSeconds;
-    const secondsPerEpoch = median(replies.map((reply) => reply.seconds));
-    const floorFlops = steps * flopsOf(products);
-    const found = {
-      ...{ layers: layers.join('-'), samples, batch, optimizer },
-      ...((optimizer === 'sisa' || optimizer === 'badm') && { subBatches }),
-      ...(optimizer === 'minibatch-admm' && metric),
-      ...{ dtype, secondsPerEpoch, floorSeconds, floorProductSeconds, floorUpdateSeconds, floorFlops },
-      floorGflops: floorFlops / floorProductSeconds / 1e9,
-      bytesPerParameter: update.moved * numberBytes,
-      bandwidthBytes: bandwidth * numberBytes,
-      ratio: secondsPerEpoch / floorSeconds,
-      fastestRatio: (steps * Math.min(...replies.map((reply) => reply.stepSeconds))) / floorSeconds,
-      peakRssBytes: Math.max(...replies.map((reply) => reply.peakRssBytes)),
-      rounds,
-    };
-    const seconds = (value: number): string => `${value.toFixed(4)} s`;
-    return measured(
-      threads,
-      found,
-      `${found.layers}, ${samples} samples in batches of ${batch}, ${optimizer}, ${dtype}\n`,
-      pairs({
-        epoch: seconds(secondsPerEpoch),
-        products: `${seconds(floorProductSeconds)}   ${(floorFlops / 1e9).toFixed(0)} GFLOP at ${found.floorGflops.toFixed(1)} GFLOP/s`,
-        updates: `${seconds(floorUpdateSeconds)}   ${found.bytesPerParameter} bytes a parameter at ${(found.bandwidthBytes / 1e9).toFixed(1)} GB/s`,
-        floor: seconds(floorSeconds),
-        ratio: `${found.ratio.toFixed(3)}   by the fastest steps ${found.fastestRatio.toFixed(3)}`,
-        'peak memory': gigabytes(found.peakRssBytes),
-      }),
-    );
-  },
-);
+  const steps = samples / batch;
+  const numberBytes = dtype === 'float32' ? 4 : 8;
+  const bandwidth = median(floors.map(({ numbersPerSecond = Number.NaN }) => numbersPerSecond));
+  const floorProductSeconds = steps * secondsOf(products, bestSeconds(floors));
+  const floorUpdateSeconds = (steps * update.moved * parameters) / bandwidth;
+  const floorSeconds = floorProductSeconds + floorUpdateSeconds;
+  const secondsPerEpoch = median(replies.map((reply) => reply.seconds));
+  const floorFlops = steps * flopsOf(products);
+  const found = {
+    ...{ layers: layers.join('-'), samples, batch, optimizer },
+    ...((optimizer === 'sisa' || optimizer === 'badm') && { subBatches }),
+    ...(optimizer === 'minibatch-admm' && metric),
+    ...{ dtype, secondsPerEpoch, floorSeconds, floorProductSeconds, floorUpdateSeconds, floorFlops },
+    floorGflops: floorFlops / floorProductSeconds / 1e9,
+    bytesPerParameter: update.moved * numberBytes,
+    bandwidthBytes: bandwidth * numberBytes,
+    ratio: secondsPerEpoch / floorSeconds,
+    fastestRatio: (steps * Math.min(...replies.map((reply) => reply.stepSeconds))) / floorSeconds,
+    peakRssBytes: Math.max(...replies.map((reply) => reply.peakRssBytes)),
+    rounds,
+  };
+  const seconds = (value: number): string => `${value.toFixed(4)} s`;
+  return measured(
+    threads,
+    found,
+    `${found.layers}, ${samples} samples in batches of ${batch}, ${optimizer}, ${dtype}\n`,
+    pairs({
+      epoch: seconds(secondsPerEpoch),
+      products: `${seconds(floorProductSeconds)}   ${(floorFlops / 1e9).toFixed(0)} GFLOP at ${found.floorGflops.toFixed(1)} GFLOP/s`,
+      updates: `${seconds(floorUpdateSeconds)}   ${found.bytesPerParameter} bytes a parameter at ${(found.bandwidthBytes / 1e9).toFixed(1)} GB/s`,
+      floor: seconds(floorSeconds),
+      ratio: `${found.ratio.toFixed(3)}   by the fastest steps ${found.fastestRatio.toFixed(3)}`,
+      'peak memory': gigabytes(found.peakRssBytes),
+    }),
+  );
+});
