@@ -112,6 +112,9 @@ void values_of_the_losses_of_values() {
   check_close(at(quantile, 0, 10), 9, 1e-15, "below the ninth decile");
   check_close(at(quantile, 20, 10), 1, 1e-14, "above it");
   check_close(at({LossKind::poisson}, 1, 3), std::exp(1) - 3, 1e-15, "eᶻ − y z");
+  const std::vector<double> counts{0, 3};
+  check_close(least_loss({LossKind::poisson}, {0, counts, 2}), 2 * (3 - 3 * std::log(3)), 1e-15, "least where eᶻ = y");
+  check_equal(least_loss(huber, {0, counts}), 0.0, "least of what is never below 0");
   for (const Loss& loss : kOfValues) {
     at(loss, std::nan(""), 1);
     check(std::isnan(at(loss, std::nan(""), 1)), name_of(loss) + " of NaN is NaN");

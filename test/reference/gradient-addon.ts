@@ -27,6 +27,7 @@ export function samplesFor({ layers, loss }: Network, count: number, seed = 1): 
     Array.from({ length: count }, () => Float64Array.from({ length: columns }, () => Math.fround(next())));
   const x = rows(at(layers, 0, 'layers'));
   if (loss === 'squared-error') return { x, y: rows(outputs) };
+  if (loss === 'poisson') return { x, y: rows(outputs).map((row) => row.map((value) => Math.floor(3 * value + 3))) };
   return { x, labels: Array.from({ length: count }, () => Math.floor((outputs * (next() + 1)) / 2)) };
 }
 

@@ -72,6 +72,11 @@ export function lossOf(network: Network, z: readonly number[], samples: Samples,
     const miss = z.map((value, j) => value - number(y, j));
     return [miss.reduce((sum, m) => sum + (m * m) / 2, 0), miss];
   }
+  if (network.loss === 'poisson') {
+    const y = at(samples.y ?? [], i, 'y');
+    const values = z.map((value, j) => Math.exp(value) - number(y, j) * value);
+    return [values.reduce((sum, value) => sum + value, 0), z.map((value, j) => Math.exp(value) - number(y, j))];
+  }
   const label = at(samples.labels ?? [], i, 'labels');
   if (network.loss === 'one-hot-squared-error') {
     const miss = z.map((value, j) => value - (j === label ? 1 : 0));
@@ -87,6 +92,12 @@ export function lossOf(network: Network, z: readonly number[], samples: Samples,
   const gradient = z.map((value, j) => Math.exp(value - top) / sum - (j === label ? 1 : 0));
   return [top + Math.log(sum) - at(z, label, 'z'), gradient];
 }
+
+/** What R of a sample is not below: y − y log y of every count, of other losses 0. */
+export const leastLossOf = ({ loss }: Network, { y }: Samples, i: number): number =>
+  loss === 'poisson'
+    ? at(y ?? [], i, 'y').reduce((sum, count) => sum + (count > 0 ? count - count * Math.log(count) : 0), 0)
+    : 0;
 
 /** R summed over some samples, and its gradient. */
 export function lossAndGradient(network: Network, w: Vector, samples: Samples, which: readonly number[]) {

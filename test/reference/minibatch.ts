@@ -15,7 +15,7 @@ import {
   transposedTimes,
 } from './dense.js';
 import { drawnMultiplier } from './drawn.js';
-import { activationOf, epochOrders, lossOf, type Samples, type Vector } from './gradient.js';
+import { activationOf, epochOrders, leastLossOf, lossOf, type Samples, type Vector } from './gradient.js';
 import { places } from './gradient-addon.js';
 
 /** The settings of src/solvers/minibatch/state.ts, all of them. */
@@ -161,6 +161,7 @@ export function* minibatchPlainly(
       }
 
       let loss = 0;
+      let least = 0;
       batches += 1;
       const eta = settings.step(batches);
       squares += eta * eta;
@@ -180,7 +181,7 @@ export function* minibatchPlainly(
             S,
           );
         }
-        const most = (settings.polyak * loss) / (B * L);
+        const most = (settings.polyak * (loss - least)) / (B * L);
         if (settings.polyak > 0) S = scaled(eta === 0 ? 0 : Math.min(1, most / (reach * dot(S, gradient))), S);
         if (scheduleFree) {
           const share = squares > 0 ? eta ** 2 / squares : 0;
@@ -201,6 +202,7 @@ export function* minibatchPlainly(
         const row = Array.from({ length: outputs.columns }, (_, j) => entry(outputs, i, j));
         const [value, gradient] = lossOf(network, row, samples, sample);
         loss += value;
+        least += leastLossOf(network, samples, sample);
         return gradient;
       });
       const D: Matrix64[] = [];

@@ -237,7 +237,9 @@ describe('the rule', () => {
     const many = [hinge.at(-1), automatic({ ...facts, loss: 'hinge' })];
     for (const choice of many.flatMap((of) => [of, of?.linear])) expect(choice).not.toHaveProperty('learningRate');
     expect(hinge.at(-1)).not.toHaveProperty('batchSize');
-    expect(automatic({ ...facts, loss: 'poisson' })).toMatchObject({ solver: 'minibatch-admm', learningRate: 0.2 });
+    for (const loss of ['poisson', 'squared-error', 'sigmoid-cross-entropy'] as const) {
+      expect(automatic({ ...facts, loss })).toMatchObject({ solver: 'minibatch-admm', learningRate: 0.8 });
+    }
     expect([10, 1000, 50_000].map(heldOutShare)).toEqual([0, 0.2, 0.1]);
   });
 

@@ -156,6 +156,13 @@ describe('the options of a checkpoint', () => {
     expect(earlierOptions(options, 3)).toEqual({ solver, ...third, ...said });
     expect(earlierOptions(options, 4)).toEqual({ solver, ...said });
   });
+
+  test('of mini-batch dlADMM on counts had no bound', () => {
+    const options = { solver: 'minibatch-admm', loss: 'poisson', polyak: 4 };
+    expect(earlierOptions(options, 4)).toEqual({ ...options, polyak: 0 });
+    expect(earlierOptions(options, 5)).toEqual(options);
+    expect(earlierOptions({ ...options, loss: 'huber' }, 4)).toHaveProperty('polyak', 4);
+  });
 });
 
 describe('checkpoints', () => {

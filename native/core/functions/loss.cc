@@ -232,6 +232,13 @@ double loss_and_gradient(const Loss& loss, std::span<const double> z, const Samp
   return target.weight * value;
 }
 
+double least_loss(const Loss& loss, const SampleTarget& target) {
+  if (loss.kind != LossKind::poisson) return 0;
+  double sum = 0;
+  for (const double y : target.values) sum += y > 0 ? y - y * std::log(y) : 0;
+  return target.weight * sum;
+}
+
 double subgradient_distance(const Loss& loss, std::span<const double> z, const SampleTarget& target,
                             std::span<const double> gradient, std::span<const double> u) {
   double largest = 0;

@@ -65,6 +65,9 @@ struct SampleTarget {
 double loss_and_gradient(const Loss& loss, std::span<const double> z, const SampleTarget& target,
                          std::span<double> gradient);
 
+// What R(z; y) is not below for any z: 0, and y − y log y of every output, where eᶻ = y, of poisson.
+double least_loss(const Loss& loss, const SampleTarget& target);
+
 // R(z; y) alone.
 double loss_value(const Loss& loss, std::span<const double> z, const SampleTarget& target, std::span<double> work);
 

@@ -27,8 +27,8 @@
 //
 //     S_l <- ν_l S_l,   ν_l = min(1, c_R R / (L t ⟨S_l, ∇_l⟩))
 //
-// where R is never below 0. ⟨S_l, ∇_l⟩ is found chunk by chunk, from S_l alone where ∇_l never stands anywhere:
-// ⟨S, ∇⟩ = ⟨S, S (A_l + δ_l I)⟩ = δ_l ‖S‖² + ⟨S U H, S U⟩.
+// where R counts from the least that it can be: 0, and of poisson what eᶻ = y makes it. ⟨S_l, ∇_l⟩ is found chunk by
+// chunk, from S_l alone where ∇_l never stands anywhere: ⟨S, ∇⟩ = ⟨S, S (A_l + δ_l I)⟩ = δ_l ‖S‖² + ⟨S U H, S U⟩.
 //
 // With Ω_l the step ends at the minimiser of Ω_l(W) + ‖[W b] − W̃‖²_M / (2t) for W̃ where it led, M = A_l + δ_l I and t =
 // η/(1 − μ), as of a gradient that stays momentum makes so many times itself. It is split, W = V, with the weight s/t:
@@ -385,8 +385,8 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     std::vector<double> work;       // for losses
   };
 
-  // Whether no step may foretell more than a share of the loss, which then is never below 0.
-  [[nodiscard]] bool is_bounded() const { return setup_.polyak > 0 && setup_.network.loss.kind != LossKind::poisson; }
+  // Whether no step may foretell more than a share of what the loss is above its least.
+  [[nodiscard]] bool is_bounded() const { return setup_.polyak > 0; }
   // Whether all of S_l is found before any of it is taken.
   [[nodiscard]] bool is_held() const { return setup_.output.used || is_bounded(); }
 
@@ -441,9 +441,11 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     const std::span<const std::uint32_t> samples = own_.of(batch);
     const std::size_t count = samples.size();
     forward(samples);
-    loss += update_output_z(samples);
-    setup_.share.sum(std::span<double>(&loss, 1));
-    mean_loss_ = loss / static_cast<double>(batch.size());
+    BatchLoss found = update_output_z(samples);
+    setup_.share.sum(std::span<double>(&found.loss, 1));
+    if (is_bounded()) setup_.share.sum(std::span<double>(&found.least, 1));
+    loss = found.loss;
+    mean_excess_ = std::max(0.0, found.loss - found.least) / static_cast<double>(batch.size());
     if (!std::isfinite(loss) || !take_in_batch(samples, batch.size())) return false;
     const std::span<const BatchUpdate> rest = std::span(setup_.sweep).subspan(1);
     for (std::size_t i = 0; i < rest.size(); ++i) {
@@ -566,21 +568,38 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     }
   }
 
-  // D_L = ∇R(z_L); returns R summed over the batch.
-  double update_output_z(std::span<const std::uint32_t> samples) {
+  // R summed over a batch, and what that is not below.
+  struct BatchLoss {
+    double loss = 0, least = 0;
+
+    BatchLoss& operator+=(const BatchLoss& more) {
+      loss += more.loss;
+      least += more.least;
+      return *this;
+    }
+  };
+  // D_L = ∇R(z_L)
+  BatchLoss update_output_z(std::span<const std::uint32_t> samples) {
     const std::size_t n = setup_.network.widths.back();
     const MatrixView<const T> z = of(depth()).z.view();
     const MatrixView<T> distance = of(depth()).distance.view();
-    const auto found = sum_pieces<ForwardLoss>(team_, samples.size(), n, [&](Rows rows, unsigned member) {
-      return loss_over_rows(
-          setup_.network.loss, rows.count, n, scratch_[member].work,
-          [&](std::size_t i) { return z.row(rows.first + i); },
-          [&](std::size_t i, std::span<double> values) { return targets().of(samples[rows.first + i], values); },
-          [&](std::size_t i, std::span<const double> gradient) {
-            std::ranges::transform(gradient, distance.row(rows.first + i), [](double g) { return static_cast<T>(g); });
-          });
+    return sum_pieces<BatchLoss>(team_, samples.size(), n, [&](Rows rows, unsigned member) {
+      BatchLoss found;
+      found.loss = loss_over_rows(
+                       setup_.network.loss, rows.count, n, scratch_[member].work,
+                       [&](std::size_t i) { return z.row(rows.first + i); },
+                       [&](std::size_t i, std::span<double> values) {
+                         const SampleTarget target = targets().of(samples[rows.first + i], values);
+                         found.least += least_loss(setup_.network.loss, target);
+                         return target;
+                       },
+                       [&](std::size_t i, std::span<const double> gradient) {
+                         std::ranges::transform(gradient, distance.row(rows.first + i),
+                                                [](double g) { return static_cast<T>(g); });
+                       })
+                       .loss;
+      return found;
     });
-    return found.loss;
   }
 
   // a_l: D = D_{l+1} W_{l+1}; and with it z_l.
@@ -714,7 +733,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
       if (length > longest) within = std::sqrt(longest / length);
     }
     if (is_bounded()) {
-      const double most = setup_.polyak * mean_loss_ / layers, foretold = t * slope;
+      const double most = setup_.polyak * mean_excess_ / layers, foretold = t * slope;
       if (within * foretold > most) within = most / foretold;
     }
     return within;
@@ -895,7 +914,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
   Buffer<T> turned_;                // R or S_l, then ν_l S_l
   Buffer<T> seen_;                  // M R and Uᵀ∇ of every chunk
   std::vector<double> squares_;     // ⟨R, ∇⟩ or ⟨S, ∇⟩ of every chunk
-  double mean_loss_ = 0;            // R of the batch
+  double mean_excess_ = 0;          // R of the batch, over what it can be at least
   PieceSums<T> sums_;
   std::vector<Scratch> scratch_;
   std::vector<LayerParameters<T>> views_;

@@ -22,6 +22,8 @@
  *
  *     S_l ← ν_l S_l,   ν_l = min(1, c_R R / (L t ⟨S_l, ∇_l⟩))     t = η/(1 − μ),  ∇_l = D_lᵀ ã_{l−1} / B + λ[W_l b_l]
  *
+ * where R counts from the least that it can be: from 0, and with Poisson's loss eᶻ − y z from y − y log y.
+ *
  * That is `factors: 'input'`. Where nobody says so the multipliers have a metric too ('both'), from multipliers v_l for labels that
  * the model draws itself, and a trust region bounds the step that momentum makes of it:
  *

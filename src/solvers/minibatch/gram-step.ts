@@ -47,7 +47,7 @@ export const GRAM_STEP = {
     {
       default: 4,
       symbol: 'c_R',
-      says: "By its gradient no W step takes the batch's loss R down by more than c_R/L of it (Polyak's rule): t ⟨S_l, ∇_l⟩ ≤ c_R R/L. 0: no bound; none with 'poisson', whose loss may be below 0.",
+      says: "By its gradient no W step takes the batch's loss R down by more than c_R/L of it (Polyak's rule): t ⟨S_l, ∇_l⟩ ≤ c_R R/L, R over the least that it can be. 0: no bound.",
     },
   ),
   momentum: number('fraction', { default: 0.9, symbol: 'μ', says: 'Memory of the momentum.' }),

@@ -34,7 +34,7 @@ export function earlierOptions(options: Stored, format: number): Stored {
     earlyStopping: { metric: values ? 'loss' : 'accuracy', ...earlyStopping },
   };
   const own = renamed(format > 1 ? options : ofFirstFormat(options), SINCE);
-  return { ...targets, ...unsaid(options.solver, format), ...own, ...watched };
+  return { ...targets, ...unsaid(options, format), ...own, ...watched, ...otherwise(options, format) };
 }
 
 /** What options meant without saying it, before a format. */
@@ -45,8 +45,12 @@ const UNSAID: { readonly [solver: string]: readonly { readonly before: number; r
   ],
 };
 
-const unsaid = (solver: unknown, format: number): Stored =>
+const unsaid = ({ solver }: Stored, format: number): Stored =>
   Object.assign({}, ...(UNSAID[String(solver)] ?? []).filter(({ before }) => format < before).map(({ said }) => said));
+
+/** What options said that had no effect, before a format: of counts there was no bound. */
+const otherwise = ({ solver, loss }: Stored, format: number): Stored =>
+  solver === 'minibatch-admm' && loss === 'poisson' && format < 5 ? { polyak: 0 } : {};
 
 function renamed(options: Stored, names: typeof EARLIER_NAMES): Stored {
   const own = names[String(options.solver)] ?? {};

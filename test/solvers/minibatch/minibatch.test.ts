@@ -115,6 +115,7 @@ describe('mini-batch dlADMM is what its file says', () => {
     ],
     ["Polyak's bound, steps that are not taken", { polyak: 0.5, step: (t) => (t % 3) * 0.5 }, NETWORK],
     ["Polyak's bound, squared error", { polyak: 1, step: () => 1 }, { ...NETWORK, loss: 'squared-error' }],
+    ["Polyak's bound, counts", { polyak: 0.2, step: () => 1 }, { ...NETWORK, loss: 'poisson' }],
     ["Polyak's bound, both factors", { polyak: 0.2, factors: 'both', trustRegion: 0.1 }, NETWORK],
     ["Polyak's bound, schedule-free", { polyak: 0.3, scheduleFree: true, step: () => 1 }, NETWORK],
     ['schedule-free', { scheduleFree: true }, NETWORK],
@@ -290,13 +291,14 @@ describe('MinibatchSession', () => {
     await expectFailure(() => state.run(undefined, 0.1), 'ERR_DLADMM_CLOSED');
   });
 
-  test.each<[string, Partial<MinibatchSessionOptions>]>([
+  test.each<[string, Partial<MinibatchSessionOptions>, Network['loss']?]>([
     ['', {}],
     [', in whole Gram matrices', { gram: 'full' }],
     [', both factors', { factors: 'both', trustRegion: 1e30 }],
     [', schedule-free', { scheduleFree: true }],
-  ])("with Polyak's bound no rate is so large that it diverges%s", async (_, options) => {
-    const network: Network = { ...NETWORK, loss: 'squared-error' };
+    [', counts', {}, 'poisson'],
+  ])("with Polyak's bound no rate is so large that it diverges%s", async (_, options, loss = 'squared-error') => {
+    const network: Network = { ...NETWORK, loss };
     for (const polyak of [0, 1]) {
       using state = await open(network, { dtype: 'float32', batchSize: 8, factors: 'input', polyak, ...options });
       expect((await state.run(500, 1e6)).diverged).toBe(polyak === 0 && options.factors !== 'both');
