@@ -217,11 +217,16 @@ export async function judgeLabels(
   );
 }
 
+/** More than any error is a share of its value: where that is 0, which makes it 2⁵² times the error. */
+const OF_ZERO = 1e9;
+
 function metricLines(evaluation: Readonly<Record<string, unknown>> | Evaluation): readonly string[] {
   const of = evaluation as Readonly<Partial<Record<Metric | 'coverage' | 'samples', number>>>;
   const rows = METRIC_NAMES.flatMap((name) => {
     const value = of[name];
-    return value === undefined ? [] : [[METRICS[name].title, numberText(value)]];
+    return value === undefined || (name === 'mape' && value > OF_ZERO)
+      ? []
+      : [[METRICS[name].title, numberText(value)]];
   });
   if (of.coverage !== undefined) rows.push(['quantile coverage', numberText(of.coverage)]);
   return [`${of.samples} samples`, ...aligned(rows)];

@@ -89,6 +89,13 @@ describe('of values scikit-learn says the same, to 1e-9:', () => {
   });
 });
 
+test('the text has no mean of shares where a value is 0, of which an error is none', async () => {
+  const text = async (y: readonly number[]): Promise<string> =>
+    String(await judgeValues(matrix(y.map((value) => [value])), matrix([[0.5], [2]]), 1));
+  expect(await text([0, 1])).not.toMatch(/percentage/);
+  expect(await text([1, 1])).toMatch(/percentage error +0\.75/);
+});
+
 describe('of labels scikit-learn says the same, to 1e-9:', () => {
   test.each(cases.labels.map((each) => [each.name, each] as const))(
     '%s',
