@@ -42,7 +42,8 @@ void fill(State& state, const Samples& of, Rows own, bool weighs) {
     if (here && net.loss.classifies()) state.labels()[i - own.first] = static_cast<std::int32_t>(label);
     if (here && weighs) state.weights()[i - own.first] = 0.5 + static_cast<double>(i % 3);
     for (std::size_t j = 0; j < net.widths.back() && !net.loss.classifies(); ++j) {
-      const double y = random.normal();
+      const double drawn = random.normal();
+      const double y = net.loss.kind == LossKind::poisson ? std::floor(4 * std::abs(drawn)) : drawn;
       if (here) state.target_values().row(i - own.first)[j] = y;
     }
   }
@@ -214,6 +215,13 @@ void minibatches() {
         it.polyak = 0.2;
       },
       few, true);
+  go(
+      "counts, no step too long",
+      [](MinibatchSetup& it) {
+        it.network.loss = {LossKind::poisson};
+        it.polyak = 0.02;
+      },
+      few, false);
   go(
       "both factors, schedule-free",
       [](MinibatchSetup& it) {

@@ -233,7 +233,7 @@ double loss_and_gradient(const Loss& loss, std::span<const double> z, const Samp
 }
 
 double least_loss(const Loss& loss, const SampleTarget& target) {
-  if (loss.kind != LossKind::poisson) return 0;
+  if (!loss.may_be_negative()) return 0;
   double sum = 0;
   for (const double y : target.values) sum += y > 0 ? y - y * std::log(y) : 0;
   return target.weight * sum;

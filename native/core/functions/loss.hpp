@@ -38,6 +38,7 @@ struct Loss {
   [[nodiscard]] std::size_t classes(std::size_t outputs) const {
     return kind == LossKind::hinge && outputs == 1 ? 2 : outputs;
   }
+  [[nodiscard]] bool may_be_negative() const { return kind == LossKind::poisson; }
   // Whether output j is the label's (or, where one output tells two classes, that of class 1).
   [[nodiscard]] bool is_on(std::int32_t label, std::size_t j, std::size_t outputs) const {
     return classes(outputs) == outputs ? static_cast<std::size_t>(label) == j : label == 1;

@@ -443,7 +443,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     forward(samples);
     BatchLoss found = update_output_z(samples);
     setup_.share.sum(std::span<double>(&found.loss, 1));
-    if (is_bounded()) setup_.share.sum(std::span<double>(&found.least, 1));
+    if (is_bounded() && setup_.network.loss.may_be_negative()) setup_.share.sum(std::span<double>(&found.least, 1));
     loss = found.loss;
     mean_excess_ = std::max(0.0, found.loss - found.least) / static_cast<double>(batch.size());
     if (!std::isfinite(loss) || !take_in_batch(samples, batch.size())) return false;
