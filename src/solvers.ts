@@ -27,7 +27,7 @@ export { GRAPH_SOLVERS, type GradientOptions, type GraphGradientOptions, SAMPLE_
 export * from './solvers/inversion/algorithm.js';
 export { type InversionOptions, inversion } from './solvers/inversion/solver.js';
 export { minibatchSweep } from './solvers/minibatch/algorithm.js';
-export { defaultBatchSize, defaultRate } from './solvers/minibatch/gram-step.js';
+export { defaultBatchSize, defaultRate, defaultTrustRegion } from './solvers/minibatch/gram-step.js';
 export { type MinibatchOptions, minibatch } from './solvers/minibatch/solver.js';
 export {
   type MinibatchMethod,

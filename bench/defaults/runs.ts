@@ -1,5 +1,5 @@
 import { type TrainOptions, train } from 'dladmm';
-import { defaultRate, defaultsOf, minibatch } from 'dladmm/solvers';
+import { defaultRate, defaultTrustRegion } from 'dladmm/solvers';
 import { along, coloured, figure, lines, logAlong, type TopLevelSpec } from '../harness/figures.js';
 import { follow } from '../harness/samples.js';
 import { combinations } from '../harness/study.js';
@@ -31,8 +31,11 @@ export const stepped = (methods: readonly (typeof METHODS)[number][]): readonly 
     const factors = method.includes('input') ? ('input' as const) : ('both' as const);
     const own = { factors, scheduleFree: method.endsWith('free') };
     if (method === 'minibatch-admm-length') {
-      const trustRegion = factor ** 2 * defaultsOf(minibatch).trustRegion;
-      return { method, factor, options: () => ({ solver: 'minibatch-admm', trustRegion }) };
+      const options = (task: Task) => ({
+        solver: 'minibatch-admm',
+        trustRegion: factor ** 2 * defaultTrustRegion(task),
+      });
+      return { method, factor, options };
     }
     const options = ({ loss }: Task) => ({ ...own, learningRate: factor * defaultRate(loss, own) });
     return { method, factor, options: (task) => ({ solver: 'minibatch-admm', ...options(task) }) };

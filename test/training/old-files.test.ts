@@ -146,20 +146,21 @@ describe('the options of a checkpoint', () => {
     [{ solver: 'adam', initialisation: 'glorot' }, { initialisation: 'glorot' }],
   ])('%o are in the words of today', (options, said) => {
     const { solver } = options;
-    const [second, third] =
+    const [second, third, fourth] =
       solver === 'minibatch-admm'
-        ? [{ polyak: 0, biasCorrection: false, trustRegion: 3e-3 }, { factors: 'input' }]
-        : [{}, {}];
+        ? [{ polyak: 0, biasCorrection: false, trustRegion: 3e-3 }, { factors: 'input' }, { trustRegion: 0.05 }]
+        : [{}, {}, {}];
     for (const format of [1, 2]) {
       expect(earlierOptions(options, format)).toEqual({ solver, ...second, ...third, ...said });
     }
-    expect(earlierOptions(options, 3)).toEqual({ solver, ...third, ...said });
-    expect(earlierOptions(options, 4)).toEqual({ solver, ...said });
+    expect(earlierOptions(options, 3)).toEqual({ solver, ...third, ...fourth, ...said });
+    expect(earlierOptions(options, 4)).toEqual({ solver, ...fourth, ...said });
+    expect(earlierOptions(options, 5)).toEqual({ solver, ...said });
   });
 
   test('of mini-batch dlADMM on counts had no bound', () => {
     const options = { solver: 'minibatch-admm', loss: 'poisson', polyak: 4 };
-    expect(earlierOptions(options, 4)).toEqual({ ...options, polyak: 0 });
+    expect(earlierOptions(options, 4)).toEqual({ ...options, trustRegion: 0.05, polyak: 0 });
     expect(earlierOptions(options, 5)).toEqual(options);
     expect(earlierOptions({ ...options, loss: 'huber' }, 4)).toHaveProperty('polyak', 4);
   });

@@ -1,5 +1,5 @@
 /** How the W subproblems of mini-batch dlADMM are solved (minibatch/algorithm.ts has the formulas). */
-import type { Loss } from '../../network/network.js';
+import type { Loss, Network } from '../../network/network.js';
 import { flag, number, type OptionsOf, type Schema, whole, word } from '../../network/schema.js';
 
 const MOST = 2 ** 31 - 1;
@@ -38,7 +38,8 @@ export const GRAM_STEP = {
     says: "Of 'both': damping in mean eigenvalues of P_l: π_l = c_P trace(P_l)/n + λ/δ_l.",
   }),
   trustRegion: number('positive', {
-    default: 0.05,
+    derive: ({ network }) => defaultTrustRegion(network),
+    otherwise: '0.05, and √n_L times that for a loss that adds up n_L outputs',
     symbol: 'κ',
     says: "Of 'both': a W step is at most so long that (η/(1 − μ))² ⟨S_l, ∇_l⟩ = κ/L.",
   }),
@@ -64,6 +65,15 @@ export const GRAM_STEP = {
 } as const satisfies Schema;
 
 export type GramStepOptions = OptionsOf<typeof GRAM_STEP>;
+
+/**
+ * κ where none is given: 0.05, about twice the divergence between one answer of the model before a step and after it. A loss that adds
+ * up n_L outputs has so many answers a sample, and what chance adds to their loss grows with √n_L: so does what a step may.
+ */
+export function defaultTrustRegion({ loss, layers }: Pick<Network, 'layers'> & { readonly loss?: Loss }): number {
+  const answers = (loss ?? 'softmax-cross-entropy') === 'softmax-cross-entropy' ? 1 : (layers.at(-1) ?? 1);
+  return 0.05 * Math.sqrt(answers);
+}
 
 /** Samples a batch where nobody says: a hundredth of all, as a power of 2 from 64 to 512, and never more than there are. */
 export const defaultBatchSize = (samples: number): number =>

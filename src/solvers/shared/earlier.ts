@@ -40,6 +40,7 @@ export function earlierOptions(options: Stored, format: number): Stored {
 /** What options meant without saying it, before a format. */
 const UNSAID: { readonly [solver: string]: readonly { readonly before: number; readonly said: Stored }[] } = {
   'minibatch-admm': [
+    { before: 5, said: { trustRegion: 0.05 } },
     { before: 3, said: { polyak: 0, biasCorrection: false, trustRegion: 3e-3 } },
     { before: 4, said: { factors: 'input' } },
   ],

@@ -305,6 +305,22 @@ describe('MinibatchSession', () => {
     }
   });
 
+  test('the trust region is 0.05, and √n_L times that for a loss that adds up n_L outputs', async () => {
+    const trained = async (loss: Network['loss'], own: Partial<MinibatchSessionOptions>): Promise<Vector> => {
+      using state = await open({ ...NETWORK, loss }, { factors: 'both', batchSize: 8, polyak: 0, ...own });
+      await state.run(10, 10);
+      return await vectorOf(state);
+    };
+    expect(await trained('softmax-cross-entropy', {})).toEqual(
+      await trained('softmax-cross-entropy', { trustRegion: 0.05 }),
+    );
+    for (const loss of ['squared-error', 'one-hot-squared-error', 'poisson'] as const) {
+      const wide = await trained(loss, {});
+      expect(wide).toEqual(await trained(loss, { trustRegion: 0.05 * Math.sqrt(3) }));
+      expect(wide).not.toEqual(await trained(loss, { trustRegion: 0.05 }));
+    }
+  });
+
   test('has the parameters from before a run that diverged', async () => {
     for (const gram of ['full', 'low-rank'] as const) {
       using state = await open(NETWORK, { gram, factors: 'input', polyak: 0, dtype: 'float32', batchSize: 8 });
