@@ -12,6 +12,7 @@ import {
   batchOf,
   type Settings,
   SPACES,
+  seedsOf,
   TARGETS,
   TASKS,
   type TaskName,
@@ -50,7 +51,8 @@ interface Run {
   readonly validation?: readonly (number | null)[];
   readonly best?: number;
   readonly epochs?: number;
-  readonly test?: readonly number[];
+  /** Of every seed, null where it diverged. */
+  readonly test?: readonly (number | null)[];
 }
 type Cell = Run & Required<Pick<Run, 'validation' | 'best' | 'epochs' | 'test'>>;
 
@@ -130,17 +132,17 @@ await program(OPTIONS, async ({ tasks, methods, budgets, trials, seeds, threads,
       if (cell.best !== place) cell = { ...cell, best: place, epochs: budget / (await pace(method, best)), test: [] };
       for (const seed of upTo(seeds).slice(cell.test?.length ?? 0)) {
         const score = await scored(best, all, cell.epochs ?? budget, seed);
-        cell = { ...cell, test: [...(cell.test ?? []), score] };
+        cell = { ...cell, test: [...(cell.test ?? []), Number.isFinite(score) ? score : null] };
         await study.put(key, cell);
       }
-      say(`${task} ${budget} ${method}: ${median(cell.test ?? []).toFixed(4)}, ${inWords(best)}`);
+      say(`${task} ${budget} ${method}: ${median(seedsOf(task, cell.test ?? [])).toFixed(4)}, ${inWords(best)}`);
     }
   }
   const cells = study
     .now()
     .runs.filter(isDone)
     .filter((each) => tasks.includes(each.task) && methods.includes(each.method));
-  const middle = ({ test }: Cell): number => median(test);
+  const middle = ({ task, test }: Cell): number => median(seedsOf(task, test));
   const rows = combinations({ task: tasks, budget: budgets }).flatMap(({ task, budget }) => {
     const here = cells.filter((each) => each.task === task && each.budget === budget);
     if (here.length === 0) return [];
@@ -148,7 +150,7 @@ await program(OPTIONS, async ({ tasks, methods, budgets, trials, seeds, threads,
     const shown = (cell: Cell | undefined): string =>
       cell === undefined
         ? ''
-        : `${middle(cell).toFixed(4)}${cell === top ? '*' : ' '} (${Math.min(...cell.test).toFixed(4)}–${Math.max(...cell.test).toFixed(4)})`;
+        : `${middle(cell).toFixed(4)}${cell === top ? '*' : ' '} (${Math.min(...seedsOf(task, cell.test)).toFixed(4)}–${Math.max(...seedsOf(task, cell.test)).toFixed(4)})`;
     return [[task, String(budget), ...methods.map((method) => shown(here.find((each) => each.method === method)))]];
   });
   /** When the medians of a method are at the target first: between two budgets as if they went straight over the logarithm of the time. */

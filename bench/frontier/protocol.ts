@@ -18,6 +18,10 @@ export const TARGETS = {
 export type TaskName = keyof typeof TARGETS;
 export const TASKS = Object.keys(TARGETS) as TaskName[];
 
+/** Scores of seeds, one that diverged (null) as bad as can be. */
+export const seedsOf = (task: TaskName, scores: readonly (number | null)[]): readonly number[] =>
+  scores.map((score) => score ?? (TARGETS[task].score === 'accuracy' ? 0 : Number.POSITIVE_INFINITY));
+
 /** In epochs of Adam. */
 export const BUDGETS = '1,2,4,8,16';
 
