@@ -147,10 +147,11 @@ await program(OPTIONS, async ({ tasks, methods, budgets, trials, seeds, threads,
     const here = cells.filter((each) => each.task === task && each.budget === budget);
     if (here.length === 0) return [];
     const top = here.reduce((one, other) => (better(task, middle(other), middle(one)) ? other : one));
-    const shown = (cell: Cell | undefined): string =>
-      cell === undefined
-        ? ''
-        : `${middle(cell).toFixed(4)}${cell === top ? '*' : ' '} (${Math.min(...seedsOf(task, cell.test)).toFixed(4)}–${Math.max(...seedsOf(task, cell.test)).toFixed(4)})`;
+    const shown = (cell: Cell | undefined): string => {
+      if (cell === undefined) return '';
+      const of = seedsOf(task, cell.test);
+      return `${median(of).toFixed(4)}${cell === top ? '*' : ' '} (${Math.min(...of).toFixed(4)}–${Math.max(...of).toFixed(4)})`;
+    };
     return [[task, String(budget), ...methods.map((method) => shown(here.find((each) => each.method === method)))]];
   });
   /** When the medians of a method are at the target first: between two budgets as if they went straight over the logarithm of the time. */

@@ -34,23 +34,23 @@ export function earlierOptions(options: Stored, format: number): Stored {
     earlyStopping: { metric: values ? 'loss' : 'accuracy', ...earlyStopping },
   };
   const own = renamed(format > 1 ? options : ofFirstFormat(options), SINCE);
-  return { ...targets, ...unsaid(options, format), ...own, ...watched, ...otherwise(options, format) };
+  return { ...targets, ...unsaid(options, format), ...own, ...watched, ...inEffect(options, format) };
 }
 
-/** What options meant without saying it, before a format. */
+/** What options meant without saying it, before a format; the latest first, as what stood before an earlier one takes its place. */
 const UNSAID: { readonly [solver: string]: readonly { readonly before: number; readonly said: Stored }[] } = {
   'minibatch-admm': [
     { before: 5, said: { trustRegion: 0.05 } },
-    { before: 3, said: { polyak: 0, biasCorrection: false, trustRegion: 3e-3 } },
     { before: 4, said: { factors: 'input' } },
+    { before: 3, said: { polyak: 0, biasCorrection: false, trustRegion: 3e-3 } },
   ],
 };
 
 const unsaid = ({ solver }: Stored, format: number): Stored =>
   Object.assign({}, ...(UNSAID[String(solver)] ?? []).filter(({ before }) => format < before).map(({ said }) => said));
 
-/** What options said that had no effect, before a format: of counts there was no bound. */
-const otherwise = ({ solver, loss }: Stored, format: number): Stored =>
+/** What was in effect whatever options said, before a format: of counts there was no bound. */
+const inEffect = ({ solver, loss }: Stored, format: number): Stored =>
   solver === 'minibatch-admm' && loss === 'poisson' && format < 5 ? { polyak: 0 } : {};
 
 function renamed(options: Stored, names: typeof EARLIER_NAMES): Stored {
