@@ -54,7 +54,7 @@ export const rounded = (value: unknown): unknown =>
     JSON.stringify(value, (_, each: unknown) => (typeof each === 'number' ? Number(each.toPrecision(DIGITS)) : each)),
   );
 
-/** JSON in few lines: a long record in one of its own, numbers, short records and short fields side by side. */
+/** JSON in few lines: a long record in one of its own, numbers, short records and fields side by side. */
 export function compact(value: unknown, indent = ''): string {
   const line = JSON.stringify(value);
   if (line.length + indent.length <= WIDTH || typeof value !== 'object' || value === null) return line;
@@ -64,18 +64,19 @@ export function compact(value: unknown, indent = ''): string {
     return `{\n${filled(fields, inner)}\n${indent}}`;
   }
   const parts = value.map((each) => compact(each, inner));
-  const short = parts.every((part) => part.length <= WIDTH / 3);
-  return `[\n${short ? filled(parts, inner) : parts.map((part) => inner + part).join(',\n')}\n${indent}]`;
+  return `[\n${filled(parts, inner, WIDTH / 3)}\n${indent}]`;
 }
 
-/** As many parts in a line as there is room for. */
-function filled(parts: readonly string[], indent: string): string {
+/** As many parts in a line as there is room for, those that are longer than `side` each in one of its own. */
+function filled(parts: readonly string[], indent: string, side = WIDTH): string {
   const lines: string[] = [];
+  let open = false;
   for (const part of parts) {
-    const last = lines.at(-1);
-    const joined = `${last},${part}`;
-    if (last === undefined || joined.includes('\n') || joined.length > WIDTH) lines.push(indent + part);
-    else lines[lines.length - 1] = joined;
+    const short = part.length <= side;
+    const joined = `${lines.at(-1)},${part}`;
+    if (open && short && !joined.includes('\n') && joined.length <= WIDTH) lines[lines.length - 1] = joined;
+    else lines.push(indent + part);
+    open = short;
   }
   return lines.join(',\n');
 }
