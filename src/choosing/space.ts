@@ -20,8 +20,8 @@ export const logUniform = (low: number, high: number): Distribution<number> => (
 export const integer = (low: number, high: number): Distribution<number> => ({ draw: 'integer', low, high });
 
 /**
- * The options of a training, each as it is, or what it is drawn from. An array is a choice between its elements; of `hidden` and the
- * other options that are arrays themselves, an array of arrays is.
+ * The options of a training, each as it is, or what it is drawn from. An array is a choice between its elements; of `hidden`, `target` and the
+ * other options that are arrays themselves, an array of such arrays is.
  */
 export type SearchSpace = {
   readonly [K in keyof AnyOptions]?: AnyOptions[K] | readonly AnyOptions[K][] | Distribution<AnyOptions[K]>;
@@ -30,12 +30,21 @@ export type SearchSpace = {
 const isDistribution = (value: unknown): value is Distribution<unknown> =>
   typeof value === 'object' && value !== null && 'draw' in value;
 
-/** Options whose values are arrays: of them one array is a value. */
-const ARRAYS: readonly string[] = ['layers', 'hidden', 'columns', 'ignore', 'classes'] satisfies (keyof AnyOptions)[];
+/** How many arrays deep the values of options are that are arrays themselves: of them one array is a value, and so it is of rows. */
+const DEPTHS: Readonly<Record<string, number>> = {
+  ...{ layers: 1, hidden: 1, columns: 1, ignore: 1, classes: 1, target: 1, sweep: 1, weights: 1 },
+  ...{ pairs: 2, equal: 2 },
+  ...{ validation: Number.POSITIVE_INFINITY, test: Number.POSITIVE_INFINITY },
+} satisfies { readonly [K in keyof AnyOptions]?: number };
+
+const isDeep = (value: unknown, depth: number): boolean =>
+  depth === 0 || (Array.isArray(value) && value.every((each) => isDeep(each, depth - 1)));
 
 const asDistribution = (name: string, value: unknown): Distribution<unknown> | undefined => {
   if (isDistribution(value)) return value;
-  if (!Array.isArray(value) || (ARRAYS.includes(name) && !value.every(Array.isArray))) return undefined;
+  if (!Array.isArray(value)) return undefined;
+  const { [name]: depth = 0 } = DEPTHS;
+  if (depth > 0 && (value.length === 0 || !value.every((each) => isDeep(each, depth)))) return undefined;
   return choice(value);
 };
 
@@ -47,6 +56,8 @@ export function checkSpace(space: unknown): asserts space is SearchSpace {
   checkObject(space, 'an object of options', 'space');
   for (const [name, value] of Object.entries(space)) {
     const from = asDistribution(name, value);
+    if (from && name === 'target')
+      throw expected('one target, as trials are compared by what they predict,', 'space.target', value);
     if (from?.draw === 'choice') {
       if (!Array.isArray(from.of) || from.of.length === 0)
         throw expected('at least one value', `space.${name}`, from.of);

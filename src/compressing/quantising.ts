@@ -3,7 +3,7 @@ import type { Numbers } from '../core/native.js';
 import type { Model } from '../model/model.js';
 import type { Grid } from '../model/quantisation.js';
 import { HELD, type WeightTerms } from '../solvers/shared/regularise.js';
-import { onlyTrain } from '../training/result.js';
+import { judgedTrain } from '../training/result.js';
 import { admm, type Pace, toldOf, trained, type Work } from './admm.js';
 import { calibrated } from './calibrating.js';
 import { exactly, nearestOnGrid, type OnGrid } from './grid.js';
@@ -73,7 +73,7 @@ export async function quantised(
   const weights = exactly(now.weights, own, dtype);
   const met = withWeights(model, { network, weights, biases: now.biases });
   const inputs =
-    activations === 'int8' ? await calibrated(met, work.data.validation ?? onlyTrain(work.data)) : undefined;
+    activations === 'int8' ? await calibrated(met, work.data.validation ?? judgedTrain(work.data)) : undefined;
   const { biases = met.biases, activations: grids } = inputs ?? {};
   const quantisation = { grid, scales: own, ...(grids && { activations: grids }) };
   return withWeights(met, { network, weights, biases, quantisation });

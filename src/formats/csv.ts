@@ -18,6 +18,7 @@ import { type Decimal, isCode, parseNumber } from '../samples/cells.js';
 import { featuresOf, learntColumns } from '../samples/features.js';
 import { type Frame, renamed } from '../samples/frame.js';
 import { columnBuilder, finished } from '../samples/framing.js';
+import { tableColumns } from '../samples/hashed.js';
 import { growingNumbers, slabs } from '../tensor/growing.js';
 import { formatError, isGzip } from './bytes.js';
 import { cellsOf, type Dialect, dialectOf, inPieces, parserOptions } from './dialect.js';
@@ -180,6 +181,13 @@ function checkCsvOptions(options: ParseOptions): void {
     throw expected("another decimal sign than the delimiter's", 'decimal', decimal);
 }
 
+/** The columns that are asked for by name: the features, where these are told, else the target. */
+function namesIn({ columns = [], target }: ParseOptions): readonly string[] {
+  const features = columns.filter((each) => typeof each !== 'number');
+  const single = tableColumns(features.map((each) => (typeof each === 'string' ? { name: each } : each)));
+  return single.length > 0 ? single.map(({ name }) => name) : typeof target === 'string' ? [target] : [];
+}
+
 /** The beginning of a text, and all of it. */
 async function sampled(
   texts: AsyncGenerator<string>,
@@ -258,7 +266,8 @@ async function columnsOf(
   const excel = /^"?sep=([^\r\n])"?\r?\n/i.exec(sample)?.[1];
   const comments = commentsIn(sample);
   let fromLine = (options.fromLine ?? 1) + (excel === undefined ? comments.length : 1);
-  const described = () => dialectOf(sample, { delimiter: excel, ...options }, isTsv(name) ? '\t' : undefined, fromLine);
+  const likely = isTsv(name) ? '\t' : undefined;
+  const described = () => dialectOf(sample, { delimiter: excel, ...options }, likely, fromLine, namesIn(options));
   let dialect = await described();
   // Where nothing below names the columns, the last of them may.
   if (!dialect.header && comments.at(-1)?.split(dialect.delimiter).length === (dialect.rows[0]?.length ?? 0)) {

@@ -270,16 +270,20 @@ async function headerIn(
  *
  * @param text the beginning of the table
  * @param likely the delimiter that the file's name speaks for
+ * @param names columns that are asked for by name: a first row that has them all is one of names, be they numbers
  */
 export async function dialectOf(
   text: string,
   given: { readonly [K in keyof Dialect]?: Dialect[K] | undefined },
   likely?: string,
   fromLine = 1,
+  names: readonly string[] = [],
 ): Promise<Dialect & { readonly rows: readonly Row[]; readonly ambiguous?: string | undefined }> {
   const delimiter = given.delimiter ?? (await delimiterOf(text, given.decimal, likely, fromLine));
   const quotes: (readonly boolean[])[] | undefined = text.includes('"') ? [] : undefined;
   const rows = await sampleRows(text, delimiter, fromLine, SAMPLE_ROWS, quotes);
   const { decimal, ambiguous } = given.decimal ? { decimal: given.decimal } : decimalOf(rows, delimiter);
-  return { delimiter, decimal, header: given.header ?? (await headerIn(rows, decimal, quotes ?? [])), rows, ambiguous };
+  const called = names.length > 0 && names.every((name) => rows[0]?.includes(name));
+  const header = given.header ?? (called || (await headerIn(rows, decimal, quotes ?? [])));
+  return { delimiter, decimal, header, rows, ambiguous };
 }

@@ -49,6 +49,12 @@ export async function toldRows(frame: Frame, model: Knowing, reading: TableReadi
   return x;
 }
 
+/** How a file is read for a model: a first line that has the names of its columns is one of names. */
+export const readingFor = (reading: ReadingOptions, columns: readonly Column[] | undefined): ReadingOptions => ({
+  ...reading,
+  ...(columns && { columns }),
+});
+
 /** Rows of a store, which are read as they are needed. @throws DlAdmmError ERR_DLADMM_ARGUMENT where it was packed with other columns */
 export function storedRows(store: StoredSamples, { columns }: Knowing): MatrixLike {
   if (columns && toJson(store.columns ?? []) !== toJson(columns))
@@ -90,7 +96,9 @@ export async function labelledRows(
     const told = typeof target === 'object' ? target.map(String) : String(target);
     return { data: { x: rows as RowsLike, ...(task === 'classification' ? { labels: String(target) } : { y: told }) } };
   }
-  const frame = file ? await readFrame(rows, reading) : await frameOf(rows as never, { name: 'samples', ...reading });
+  const frame = file
+    ? await readFrame(rows, readingFor(reading, columns))
+    : await frameOf(rows as never, { name: 'samples', ...reading, known: columns && tableColumns(columns) });
   const wanted = await wantedOf(frame, target, task, classes);
   if (wanted.task !== 'classification') {
     const { x, notes } = await encodedRows(frame, model, options);
@@ -99,7 +107,7 @@ export async function labelledRows(
   const { values: labels } = wanted;
   // Classes that are called by names may also be told by their numbers.
   if (classes && typeof labels[0] !== 'number') await turn(checkKnown(labels, classes, frame, target));
-  const { x, notes } = await turn(encodedRows(frame, model, options));
+  const { x, notes } = await encodedRows(frame, model, options);
   return { data: { x, labels }, notes };
 }
 

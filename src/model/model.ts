@@ -36,7 +36,7 @@ import { areSparseRows, atOnce, type Csr, csrParts, featureRows, finiteRows, inS
 import { breathe, type MatrixLike, nonFinite, pause, type RowSource, rowsOf, turn } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { type Answer, answerOf, type EvaluationOf, type Prediction } from './answer.js';
-import { inBlocks, labelledRows, recordRows, storedRows, storedSamples, toldRows } from './labelled.js';
+import { inBlocks, labelledRows, readingFor, recordRows, storedRows, storedSamples, toldRows } from './labelled.js';
 import { loadModelFile } from './model-file.js';
 import { isOne, type NamedPrediction, type OnePrediction, onlyOf } from './one.js';
 import { encodeOnnx } from './onnx/export.js';
@@ -109,7 +109,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
       const rows = stored
         ? storedRows(stored.store, this)
         : isFile(x)
-          ? await toldRows(await readFrame(x, reading), this, options)
+          ? await toldRows(await readFrame(x, readingFor(reading, this.columns)), this, options)
           : one
             ? this.#rowsOf(x)
             : (x as RowsLike);

@@ -8,7 +8,8 @@ import { growingNumbers, type Slabs } from '../tensor/growing.js';
 import { breathe, inTurns, isArray, paced, pause } from '../tensor/inputs.js';
 import { isRecord, itemsOf } from './arrived.js';
 import { isCode } from './cells.js';
-import { lacks, momentOf, numberOf, numberSaid, readOf, textOf } from './encoder.js';
+import type { Column } from './columns.js';
+import { checkRecord, lacks, momentOf, numberOf, numberSaid, readOf, textOf } from './encoder.js';
 import type { Frame, FrameColumn, Mixture } from './frame.js';
 import { listText } from './label-lists.js';
 import { type Cells, type ColumnsLike, columnReader, fieldsOf, type TableLike, tableOf, typeOf } from './table.js';
@@ -260,7 +261,12 @@ export interface FrameOptions {
   /** How errors call it. */
   readonly name: string;
   readonly signal?: AbortSignal;
+  /** Columns that a model knows: a record that seems to have one by another name is refused. */
+  readonly known?: readonly Column[] | undefined;
 }
+
+const areAlike = (one: readonly string[], other: readonly string[]): boolean =>
+  one.length === other.length && one.every((key, i) => key === other[i]);
 
 const empty = (name: string): DlAdmmError =>
   new DlAdmmError('ERR_DLADMM_SHAPE', `Expected at least one row in ${name} but received none`);
@@ -273,7 +279,7 @@ const empty = (name: string): DlAdmmError =>
  */
 export async function frameOf(
   x: TableLike | ColumnsLike | Iterable<unknown> | AsyncIterable<unknown>,
-  { name, signal }: FrameOptions,
+  { name, signal, known }: FrameOptions,
 ): Promise<Frame> {
   const table = tableOf(x, name);
   if (table) return frameOfTable(table, { name, ...(signal && { signal }) });
@@ -283,8 +289,12 @@ export async function frameOf(
   const builders = new Map<string, ReturnType<typeof columnBuilder>>();
   const inherited = new Set<string>();
   let rows = 0;
+  let before: readonly string[] = [];
   const take = (record: Cells): void => {
-    for (const key of Object.keys(record)) {
+    const keys = Object.keys(record);
+    if (known && !areAlike(keys, before)) checkRecord(record, known, `${name}[${rows}]`);
+    before = keys;
+    for (const key of keys) {
       if (builders.has(key)) continue;
       builders.set(key, columnBuilder(key, name, false, rows));
       if (key in Object.prototype) inherited.add(key);

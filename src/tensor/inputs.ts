@@ -275,8 +275,8 @@ export async function inTurns(rows: number, visit: (row: number) => unknown): Pr
   }
 }
 
-/** What has just been found, after such a pause. */
-export async function turn<T>(found: T): Promise<T> {
+/** What has just been found, after such a pause; no promise, which could be rejected before anybody waits for it. */
+export async function turn<T>(found: T extends PromiseLike<unknown> ? never : T): Promise<T> {
   await breathe();
   return found;
 }

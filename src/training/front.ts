@@ -19,7 +19,7 @@ import { encoded, encodedFor } from '../samples/encoded.js';
 import { COLUMNS, type ColumnPlace, learntColumns } from '../samples/features.js';
 import { type Frame, type FrameColumn, namedColumn, placeText, readable, takeRows, valueAt } from '../samples/frame.js';
 import { frameOf } from '../samples/framing.js';
-import { areHashed } from '../samples/hashed.js';
+import { areHashed, tableColumns } from '../samples/hashed.js';
 import { someRows } from '../samples/hold-out.js';
 import { areLists, listedRows } from '../samples/label-lists.js';
 import { LEARNING, learnColumns } from '../samples/learning.js';
@@ -190,7 +190,8 @@ export async function frameFor(rows: Rows, given: Given, name: string): Promise<
   };
   if (isFile(rows)) return readFrame(rows, reading);
   checkObject(rows, 'records, a table, a stream, or the path of a file', name);
-  return frameOf(rows as never, { name, ...(signal && { signal }) });
+  const known = tableColumns(learntColumns(pick({ columns: COLUMNS }, given)));
+  return frameOf(rows as never, { name, ...(signal && { signal }), ...(known.length > 0 && { known }) });
 }
 
 /** What the target holds, by the options or by itself. */
@@ -205,7 +206,7 @@ type Columns = Awaited<ReturnType<typeof learnColumns>>;
 
 /** The columns as a model knows them, or as these rows teach. */
 async function learnt(frame: Frame, given: Given, places: TargetPlaces): Promise<Learnt> {
-  const known = learntColumns(given.columns ? { columns: given.columns } : {});
+  const known = learntColumns(pick({ columns: COLUMNS }, given));
   if (known.length > 0) return { columns: known, notes: [] };
   const targets = typeof places === 'object' ? places : [places];
   const noFeatures = typeof given.weights === 'string' ? [...targets, given.weights] : targets;
@@ -252,7 +253,7 @@ async function fromRows(
   /** Rows of another table, whose labels are those that these have. */
   const other = async (set: Rows | ArrivingSamples, name: string) => {
     if (areSamples(set)) return { data: set, more: [] };
-    const found = await frameFor(set, given, name);
+    const found = await frameFor(set, { ...given, columns }, name);
     const { x: made, notes: more } = await encodedFor(featuresOf(found), { columns, inputs: 0, target });
     const told = await wantedOf(found, target, task, goal.labels ? undefined : goal.names);
     const x = asSamples(await laidOut(made));

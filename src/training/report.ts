@@ -8,7 +8,7 @@ import { type ArrivingSamples, areSamples } from '../samples/arriving.js';
 import type { Task } from '../samples/targets.js';
 import type { Choice } from '../solvers/auto.js';
 import type { Ready } from './front.js';
-import { type FitResult, hasLearnt } from './result.js';
+import { type FitResult, hasLearnt, judgedTrain } from './result.js';
 
 /** What was decided, why, and what came of it. */
 export interface Report {
@@ -68,11 +68,11 @@ export async function reportOf(made: Made): Promise<Report> {
   const { model, seconds, status } = result;
   // The last finite parameters of a training that diverged may say what is not finite; one that had not begun knows no classes.
   const judged = hasLearnt(result);
-  const { validation, test: tested, ...trained } = data;
+  const { validation, test: tested } = data;
   // Rows of a stream have been given back by now.
   const alone = validation === undefined && tested === undefined && target !== undefined;
   const [scores, test, train] = await Promise.all(
-    [validation, tested, alone ? trained : undefined].map(
+    [validation, tested, alone ? judgedTrain(data) : undefined].map(
       async (set) => set && judged && (await model.evaluate(set as never)),
     ),
   );
@@ -105,13 +105,26 @@ export async function reportOf(made: Made): Promise<Report> {
     warnings: [
       ...warnings,
       ...(result.warnings ?? []),
-      ...(status.kind === 'aborted' && !judged ? ['it was stopped before its first iteration had ended'] : []),
+      ...endingOf(result),
       ...(scores && before && scores.loss > before.loss
         ? ['on what is held out the model was better before it went on']
         : []),
     ],
   };
   return printable(parts, textOf);
+}
+
+/** How it ended, where that was not as it was meant to. */
+function endingOf({ status, iterations }: Pick<FitResult, 'status' | 'iterations'>): readonly string[] {
+  if (status.kind === 'diverged') {
+    const help = 'shorter steps (learningRate), standardised features or float64 may help';
+    return [
+      `it diverged in iteration ${status.iteration}; the model is the last finite one, which is not judged: ${help}`,
+    ];
+  }
+  if (status.kind !== 'aborted') return [];
+  const when = iterations === 0 ? 'before its first iteration had ended' : `after iteration ${iterations}`;
+  return [`it was stopped ${when}`];
 }
 
 function textOf(report: Omit<Report, 'toString'>): string {

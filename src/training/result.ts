@@ -14,7 +14,13 @@ export interface TrainingData extends WeightedSamples {
 }
 
 /** Without what is watched. */
-export const onlyTrain = ({ validation: _, test: __, ...train }: TrainingData): ArrivingSamples => train;
+export const onlyTrain = ({ validation: _, test: __, ...train }: TrainingData): WeightedSamples => train;
+
+/** The training samples as a model is judged by them, where there are no others: each counts as much as the next. */
+export function judgedTrain(data: TrainingData): ArrivingSamples {
+  const { weights: _, ...samples } = onlyTrain(data);
+  return samples;
+}
 
 /** How a training ended. None of these is an error: the model is usable after each. */
 export type Status =
