@@ -31,7 +31,7 @@ export interface AutoResult<R extends ProgressRecord = EpochRecord, M = Model> e
   readonly report: Report;
 }
 
-/** The options that dlADMM has and others have not: who gives one of them means it. */
+/** The options that dlADMM has, and what is chosen here has not: who gives one of them means it. */
 const RESEARCH_KEYS: readonly string[] = Object.keys(dladmm.options).filter((key) => !AUTO_KEYS.includes(key));
 
 const given = (options: object, key: string): unknown => (options as Readonly<Record<string, unknown>>)[key];
@@ -161,6 +161,7 @@ function stagesOf(
   });
   const network = stage('network', layers ?? [inputs, ...(hidden ?? choice.hidden), outputs], choice);
   const free =
+    termsALayer(own) === undefined &&
     layers === undefined &&
     hidden === undefined &&
     data.validation !== undefined &&
@@ -325,6 +326,12 @@ function givenOf(options: Readonly<Record<string, unknown>>): Given {
   } as Given;
 }
 
+/** The terms of `regularise` where each layer has its own: so many layers the network is to have. */
+function termsALayer({ regularise }: Readonly<Record<string, unknown>>): readonly unknown[] | undefined {
+  const { W } = (isObject(regularise) ? regularise : {}) as { readonly W?: unknown };
+  return Array.isArray(W) ? W : undefined;
+}
+
 /** Options without the places of inputs, of which there is no number yet. */
 function withoutPlaces(options: Readonly<Record<string, unknown>>): object {
   const { regularise } = options;
@@ -352,8 +359,13 @@ export function checkedPlan(options: object): Plan<never> {
       value !== undefined && !['initialisation', 'monotone', 'equal'].includes(key) && !Object.hasOwn(FRONT, key),
   );
   const solver = isAutomatic(options) ? 'minibatch-admm' : given(options, 'solver');
+  const stand = isAutomatic(options)
+    ? termsALayer(rest)
+        ?.slice(1)
+        .map(() => 1)
+    : undefined;
   const plan = planOf<never>({
-    layers: [1, ...((given(options, 'hidden') ?? []) as readonly number[]), 1],
+    layers: [1, ...((rest.hidden ?? stand ?? []) as readonly number[]), 1],
     ...withoutPlaces(Object.fromEntries(own)),
     solver,
     ...(loss !== undefined && { loss }),

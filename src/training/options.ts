@@ -93,7 +93,7 @@ export const FRONT = {
 /** What says how rows become samples, and how much of them is held out. */
 export type FrontOptions = OptionsOf<typeof FRONT>;
 
-const { batchSize, learningRate, l2, initialisation } = minibatch.options;
+const { batchSize, learningRate, l2, initialisation, regularise, monotone, equal } = minibatch.options;
 
 const { distributed: _, ...ANYWHERE } = COMMON;
 
@@ -102,7 +102,7 @@ export const AUTO = {
   ...ANYWHERE,
   iterations: whole(1, { otherwise: 'by the number of samples', says: 'Epochs at most.' }),
   epochs: whole(1, { otherwise: 'iterations', says: 'The same as iterations, in the word of the field.' }),
-  ...{ batchSize, initialisation },
+  ...{ batchSize, initialisation, regularise, monotone, equal },
   learningRate: { ...learningRate, otherwise: 'by the loss' },
   l2: { ...l2, otherwise: 'by the loss and the number of samples' },
 } as const satisfies Schema;
