@@ -78,7 +78,7 @@ export async function settingOf(
   const { folds: count, seed, groups, signal, parallel } = rules;
   checkOptionNames(options, 'the trainings');
   for (const name of OWN) {
-    if (options[name] !== undefined) throw expected('none, as there are several trainings', name, options[name]);
+    if (options[name] !== undefined) throw expected('none, as there are several trainings,', name, options[name]);
   }
   throwIfAborted(signal, 'Cross-validation');
   const parted = await divided(data, { ...options, ...(signal && { signal }) });

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { CsvError, type Parser, parse } from 'csv-parse';
 import { throwIfAborted, untilAborted } from '../core/abort.js';
-import { DlAdmmError, expected, messageOf } from '../core/errors.js';
+import { DlAdmmError, messageOf } from '../core/errors.js';
 import { isObject } from '../core/objects.js';
 import {
   flag,
@@ -176,9 +176,7 @@ function collector(
 const isTsv = (name: string): boolean => /\.tsv(\.gz)?$/i.test(name);
 
 function checkCsvOptions(options: ParseOptions): void {
-  const { delimiter, decimal } = readOptions(CSV, isObject(options) ? { ...options, fromLine: undefined } : options);
-  if (decimal === ',' && delimiter === ',')
-    throw expected("another decimal sign than the delimiter's", 'decimal', decimal);
+  readOptions(CSV, isObject(options) ? { ...options, fromLine: undefined } : options);
 }
 
 /** The columns that are asked for by name: the features, where these are told, else the target. */

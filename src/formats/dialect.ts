@@ -151,7 +151,9 @@ async function delimiterOf(
       most = score;
     }
   }
-  return best ?? likely ?? (decimal === ',' ? ';' : ',');
+  // Where nothing else parts the cells, numbers with a comma are quoted.
+  const quoted = text.includes(',') && text.includes('"');
+  return best ?? likely ?? (decimal === ',' && !quoted ? ';' : ',');
 }
 
 // ------------------------------------------------------------------------------------------------------------------- header

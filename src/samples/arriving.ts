@@ -3,7 +3,7 @@ import { expected } from '../core/errors.js';
 import { dtypeOf, zeros } from '../core/numbers.js';
 import { checkDistinct, classifies, domainOf, domainText, type Loss } from '../network/network.js';
 import { areSparseRows, featureRowsInTurns, isCsr } from '../tensor/csr.js';
-import { isArray, isMatrix, type RowSource, rowSource, trusted } from '../tensor/inputs.js';
+import { isArray, isMatrix, isNumericArray, type RowSource, rowSource, trusted } from '../tensor/inputs.js';
 import {
   type ArrivalRules,
   type Arrived,
@@ -51,6 +51,18 @@ function isIterable(value: unknown): value is Iterable<unknown> | AsyncIterable<
 /** Whether rows must be gathered: a stream, or an array of something richer than rows. */
 export const isStream = (x: unknown): x is Iterable<unknown> | AsyncIterable<unknown> =>
   isArray(x) ? x.length > 0 && isRecord(x[0]) && !areSparseRows(x) : isIterable(x);
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT where samples have nothing to learn, or values that are none */
+export function checkTold({ x, labels, y }: WeightedSamples): void {
+  if (labels === null) throw expected('an array of labels', 'data.labels', labels);
+  if (labels === undefined && y === undefined && !isStream(x)) {
+    throw expected('labels (of classes) or y (of values) beside x', 'data', { x });
+  }
+  const first: unknown = isArray(y) ? y[0] : undefined;
+  const named = typeof first === 'string' && !(isArray(x) && !isRecord(x[0]));
+  if (first === undefined || named || typeof first === 'number' || isArray(first) || isNumericArray(first)) return;
+  throw expected('a number, or a row of numbers (classes stand in labels),', 'data.y[0]', first);
+}
 
 /**
  * Samples without labels, as a source of rows.

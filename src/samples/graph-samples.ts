@@ -180,15 +180,17 @@ function checkRoom(bytes: number, name: string): void {
   throw new DlAdmmError('ERR_DLADMM_MEMORY', text);
 }
 
+/** What stands for a node without a class. */
+const isNone = (label: unknown): boolean => label === -1 || label === null;
+
 /** Labels with those of nodes that have none replaced by that of one that has one; and which those are. */
 function filledLabels(labels: NodeLabels, name: string) {
   if (!isNumericArray(labels) && !Array.isArray(labels)) throw expected('an array of labels', name, labels);
-  const isNone = (label: unknown): boolean => label === -1 || label === null;
   const all: readonly (number | string | boolean | null)[] = Array.from(labels as LabelsLike);
   const first = all.find((label) => !isNone(label));
   if (first === undefined)
     throw new DlAdmmError('ERR_DLADMM_LABEL', `Expected a node with a class in ${name} but none has one`);
-  return { filled: all.map((label) => (isNone(label) ? first : label)) as LabelsLike, isNone: all.map(isNone) };
+  return { filled: all.map((label) => (isNone(label) ? first : label)) as LabelsLike, lacking: all.map(isNone) };
 }
 
 /** What the labels of a graph say of its classes. @throws DlAdmmError as `learnClasses` */
@@ -212,9 +214,9 @@ export function nodeNumbers(
 ): Int32Array {
   const plain = isNumericArray(labels) || (Array.isArray(labels) && typeof labels[0] === 'number');
   if (plain && !(own && names.classes)) return nodeLabels(labels, nodes ?? labels.length, count, name);
-  const { filled, isNone } = filledLabels(labels, name);
+  const { filled, lacking } = filledLabels(labels, name);
   return classNumbers(filled, own, names, nodes ?? labels.length, count, name).map((number, i) =>
-    isNone[i] ? -1 : number,
+    lacking[i] ? -1 : number,
   );
 }
 
@@ -233,8 +235,9 @@ function nodeLabels(labels: unknown, nodes: number, classes: number, name: strin
   if (labels.length !== nodes) throw expected(`${nodes} labels, one a node,`, name, labels.length, 'ERR_DLADMM_SHAPE');
   return Int32Array.from({ length: nodes }, (_, i) => {
     const label: unknown = labels[i];
-    if (typeof label !== 'number' || !Number.isInteger(label) || label < -1 || label >= classes) {
-      const what = `a whole number from 0 to ${classes - 1}, or −1 for none,`;
+    if (isNone(label)) return -1;
+    if (typeof label !== 'number' || !Number.isInteger(label) || label < 0 || label >= classes) {
+      const what = `a whole number from 0 to ${classes - 1}, or −1 or null for none,`;
       throw expected(what, `${name}[${i}]`, label, 'ERR_DLADMM_LABEL');
     }
     return label;

@@ -174,7 +174,7 @@ async function isIdentifier(
   if (column.kind === 'text') {
     // Sentences differ too, and say something.
     const words = column.texts.slice(0, 200).filter((text) => /\s\S+\s/.test(text)).length;
-    return distinct >= 0.95 * told && words < 100 && words < column.texts.length / 2;
+    return distinct > 1 && distinct >= 0.95 * told && words < 100 && words < column.texts.length / 2;
   }
   const { values } = column;
   let whole = true;
@@ -225,7 +225,7 @@ async function learnColumn(
   const { categories: most, buckets } = options;
   const impute = options.missing !== 'error';
   const indicator = impute && missing > 0 ? ({ indicator: true } as const) : {};
-  const share = `${((100 * missing) / rows).toPrecision(2)} %`;
+  const share = `${Number(((100 * missing) / rows).toPrecision(3))} %`;
   const told = (fill: number | string): void => {
     if (missing > 0)
       note(
@@ -353,6 +353,11 @@ export async function learnColumns(
 
 /** Numbers and dates in a form in which they may mean several things, or are no plain ones. */
 const LOOKS: readonly (readonly [what: string, form: RegExp, help: string])[] = [
+  [
+    'numbers',
+    /^[+-]?\d+,\d+$/,
+    "plain numbers (1234.5) say how large they are; decimal: ',' (--decimal ,) reads a comma in a CSV file as the decimal sign",
+  ],
   [
     'numbers',
     /^[+-]?[$€£¥]? ?[+-]?(?:\d+|\d{1,3}(?:[.,'’\s]\d{3})+)(?:[.,]\d+)? ?(?:[%$€£¥]|[kKmM])?$/,

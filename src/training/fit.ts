@@ -121,7 +121,11 @@ interface Trains<G extends Given> {
   <
     D extends TrainingData,
     S extends Named<SampleSolver> = 'dladmm',
-    L extends Loss = D extends { readonly labels: LabelLists } ? Tags : LossFor<S>,
+    L extends Loss = D extends { readonly labels: LabelLists }
+      ? Tags
+      : D extends { readonly y: NonNullable<TrainingData['y']> }
+        ? 'squared-error'
+        : LossFor<S>,
   >(
     data: D,
     options: OptionsFor<S> & { readonly loss?: L },
@@ -154,9 +158,15 @@ function begun(data: AnyData, options: object): BegunTraining {
   checkObject(options, 'an object', 'options');
   if (isRevoked(data)) throw expected('samples', 'data', data);
   if (!isGraph(data) && isFront(data, options)) return new AutoTraining(data as Rows, options);
-  const { loss } = options as { readonly loss?: Loss };
-  const listed = loss === undefined && areLists((data as Partial<TrainingData> | null)?.labels);
-  return begin(data as TrainingData, listed ? { ...options, loss: 'sigmoid-cross-entropy' } : options);
+  const loss = (options as { readonly loss?: Loss }).loss ?? lossOf(data as Partial<TrainingData> | null);
+  return begin(data as TrainingData, loss === undefined ? options : { ...options, loss });
+}
+
+/** The loss that samples speak for, where it is not that of the solver. */
+function lossOf(data: Partial<TrainingData> | null): Loss | undefined {
+  const { labels, y } = data ?? {};
+  if (areLists(labels)) return 'sigmoid-cross-entropy';
+  return labels === undefined && y !== undefined ? 'squared-error' : undefined;
 }
 
 /** As {@link train} with a named solver, where the compiler does not know which it is. */

@@ -12,6 +12,7 @@ import {
   type ArrivingSamples,
   areSamples,
   arrivingSamples,
+  checkTold,
   isStream,
   type WeightedSamples,
 } from '../samples/arriving.js';
@@ -146,6 +147,7 @@ async function inMemory(data: Exclude<Rows, StoredSamples> | TrainingData, given
     const beside = { ...(weights !== undefined && { weights }), y: told.y, classes: told.names };
     return fromSamples({ ...rest, ...beside }, { ...given, loss }, 'data.labels');
   }
+  checkTold(data as TrainingData);
   const named = typeof labels === 'string' ? labels : typeof y === 'string' || isNames(y) ? y : undefined;
   if (named === undefined || given.layers !== undefined) {
     return fromSamples({ ...(data as TrainingData), ...(weights !== undefined && { weights }) }, given);

@@ -57,6 +57,26 @@ describe('a search', () => {
     expect((await search(rows, space, { trials: 1, folds: 2 })) as object).not.toHaveProperty('model');
   });
 
+  test('has lists where options are lists: several targets, pairs, equal columns, weights', async () => {
+    const own = rows.map((row, i) => ({ ...row, c: row.a + row.b, d: i % 5 }));
+    const values = { solver: 'adam', epochs: 2, hidden: [[], [4]], ignore: ['near'] } as const;
+    const rules = { trials: 4, folds: 2 } as const;
+    const hidden = [{ hidden: [] }, { hidden: [4] }];
+    for (const more of [
+      { target: ['c', 'd'] },
+      { target: 'c', equal: [['a', 'b']] },
+      { target: 'c', weights: own.map(() => 1) },
+      { target: 'near', ignore: ['c', 'd'], hash: 8, pairs: [['kind', 'd']] },
+    ] as const) {
+      const { trials } = await search(own, { ...values, ...more } as never, rules);
+      expect(trials.map(({ options }) => options)).toEqual(expect.arrayContaining(hidden));
+    }
+    const several = { ...values, target: [['c'], ['d']] } as never;
+    await expect(search(own, several, rules)).rejects.toThrow(/one target, as trials are compared.*space\.target/);
+    const watched = { ...values, target: 'c', validation: own } as never;
+    await expect(search(own, watched, rules)).rejects.toThrow(/none, as there are several trainings, for validation/);
+  });
+
   test('refits on a stream too, which comes but once', async () => {
     async function* stream() {
       for (const { a, b, near } of rows) yield { x: [a, b], label: near };

@@ -48,5 +48,7 @@ describe('how a table is written is found by itself', () => {
       decimal: '.',
     });
     expect(await dialectOf('1,5\n2,5\n', { decimal: ',' })).toMatchObject({ delimiter: ';', decimal: ',' });
+    expect(await dialectOf('a,b\n"1,5",x\n', { decimal: ',' })).toMatchObject({ delimiter: ',', decimal: ',' });
+    expect(await dialectOf('a;b\n"1,5";x\n', { decimal: ',' })).toMatchObject({ delimiter: ';', decimal: ',' });
   });
 });

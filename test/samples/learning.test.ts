@@ -195,6 +195,14 @@ describe('columns', () => {
     expect(asked.notes).toMatchObject([{ kind: 'identifier', text: expect.stringContaining('it is taken') }]);
   });
 
+  it('of one text and nothing else are no identifiers', async () => {
+    const { learnt, notes } = await learn({ ...table, rare: rows.map((i) => (i === 3 ? 'x' : null)) });
+    expect(learnt.map(({ name }) => name)).toContain('rare');
+    expect(notes).toContainEqual(expect.objectContaining({ column: 'rare', text: expect.stringContaining('(97.5 %)') }));
+    const { notes: most } = await learn({ n: Array.from({ length: 400 }, (_, i) => (i < 2 ? i : null)) });
+    expect(most[0]?.text).toContain('398 of 400 values are missing (99.5 %)');
+  });
+
   it('are chosen and left out by name', async () => {
     const { learnt } = await learn(table, { target: 'churned', ignore: ['note', 'id', 'user'] });
     expect(learnt.map(({ name }) => name)).toEqual(['age']);

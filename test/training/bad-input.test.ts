@@ -301,7 +301,6 @@ describe('samples', () => {
     ['an empty object', {}, 'ERR_DLADMM_ARGUMENT', 'data.x'],
     ['no x', { labels: DATA.labels }, 'ERR_DLADMM_ARGUMENT', 'data.x'],
     ['no labels', { x: X }, 'ERR_DLADMM_ARGUMENT', 'data.labels'],
-    ['target values in place of labels', VALUES, 'ERR_DLADMM_ARGUMENT', 'data.labels'],
     ['text', { x: 'abc', labels: DATA.labels }, 'ERR_DLADMM_ARGUMENT', 'data.x'],
     ['a DataView', { x: new DataView(X.buffer), labels: DATA.labels }, 'ERR_DLADMM_ARGUMENT', 'data.x'],
     ['big integers', { x: new BigInt64Array(18), labels: DATA.labels }, 'ERR_DLADMM_ARGUMENT', 'data.x'],

@@ -109,6 +109,46 @@ describe('rows with a column to predict become a judged model', () => {
   });
 });
 
+describe('how a training ended that did not end as it was meant to', () => {
+  test('is in the report: it diverged', async () => {
+    const { status, report } = await fitModel(houses, {
+      ...{ target: 'price', solver: 'sgd', learningRate: 1e30, epochs: 3, threads: 1 },
+    });
+    expect(status.kind).toBe('diverged');
+    expect(report.warnings).toContainEqual(expect.stringMatching(/^it diverged in iteration 1; the model is the last/));
+    expect(String(report)).toContain('note: it diverged');
+  });
+
+  test('is in the report: it was stopped', async () => {
+    const controller = new AbortController();
+    const { report } = await fitModel(customers, {
+      ...{ ...target, signal: controller.signal, onIteration: () => controller.abort() },
+    });
+    expect(report.warnings).toContain('it was stopped after iteration 1');
+  });
+});
+
+describe('terms and signs of weights', () => {
+  test.each([
+    { regularise: { W: { l1: 1e-3 } } },
+    { regularise: { W: [{ l1: 1e-3 }, {}] } },
+    { monotone: { age: 1 } },
+    { equal: [['age', 'spend']] },
+  ])('%o are taken by the rule, whose solvers have them', async (terms) => {
+    const { report, model } = await fitModel(customers, { ...target, ...(terms as object) });
+    expect(report.solver?.name).toBe('minibatch-admm');
+    const { model: plain } = await fitModel(customers, target);
+    expect(model.weights).not.toEqual(plain.weights);
+  });
+
+  test('a layer are as many as the network has layers', async () => {
+    const W = [{ l1: 1e-3 }, {}];
+    expect((await fitModel(customers, { ...target, regularise: { W } })).model.network.layers).toHaveLength(3);
+    const three = { ...target, regularise: { W: [...W, {}] } };
+    await expectFailure(() => fitModel(customers, three), 'ERR_DLADMM_SHAPE', /Expected 2 of them, one a layer/);
+  });
+});
+
 describe('samples without a named solver', () => {
   const x = customers.map(({ age, spend }) => [age, spend]);
   const labels = customers.map(({ churned }) => churned);
@@ -150,6 +190,36 @@ describe('samples without a named solver', () => {
     expect(report.heldOut).toBeUndefined();
     expect(report.scores?.accuracy).toBeGreaterThan(0.8);
   });
+});
+
+test.each([
+  ['no labels', {}, /labels \(of classes\) or y \(of values\) beside x for data/],
+  ['null as labels', { labels: null }, /an array of labels for data\.labels but received null/],
+  ['names as values', { y: ['a', 'b', 'a', 'b'] }, /classes stand in labels\), for data\.y\[0\] but received "a"/],
+  [
+    'booleans as values',
+    { y: [true, false, true, false] },
+    /classes stand in labels\), for data\.y\[0\] but received true/,
+  ],
+  ['a missing value', { y: [null, 1, 2, 3] }, /a number, or a row of numbers .* for data\.y\[0\] but received null/],
+  [
+    'dates as values',
+    { y: [new Date(0), new Date(1), new Date(2), new Date(3)] },
+    /for data\.y\[0\] but received an object \(Date\)/,
+  ],
+])('samples with %s are refused', async (_, told, message) => {
+  await expectFailure(() => fitModel({ x: [[1], [2], [3], [4]], ...told } as never), 'ERR_DLADMM_ARGUMENT', message);
+});
+
+test('values beside samples are learnt by the squared error, whoever trains', async () => {
+  const data = { x: [[1], [2], [3], [4]], y: [1, 2, 3, 4] };
+  for (const solver of ['adam', 'dladmm', 'minibatch-admm'] as const) {
+    const { model } = await fitModel(data, { solver, layers: [1, 1], threads: 1, iterations: 1 });
+    expectTypeOf(model).toEqualTypeOf<Model<'squared-error'>>();
+    expect(model.network.loss).toBe('squared-error');
+  }
+  const classes = { solver: 'adam', layers: [1, 2], loss: 'softmax-cross-entropy', epochs: 1 } as const;
+  await expectFailure(() => fitModel(data, classes), 'ERR_DLADMM_ARGUMENT', /class numbers for data\.labels/);
 });
 
 describe('what cannot be learnt from is refused, by name', () => {

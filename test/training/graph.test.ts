@@ -121,6 +121,13 @@ describe('a model of a graph', () => {
       const { model } = await learn(graph, { ...COMMON, iterations: 40 });
       expect((await model.predict(graph, [0, 1])).labels).toEqual(['oak', 'ash']);
     }
+    const { classes: ___, ...plain } = numbered;
+    const nulls = { ...plain, labels: plain.labels.map((label) => (label < 0 ? null : label)) };
+    const [minus, other] = [
+      await learn(plain, { ...COMMON, iterations: 3 }),
+      await learn(nulls, { ...COMMON, iterations: 3 }),
+    ];
+    expect(other.model.weights).toEqual(minus.model.weights);
   });
 
   test('whose names are unknown to it is refused by name and node', async () => {

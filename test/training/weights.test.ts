@@ -278,3 +278,15 @@ test('a model that goes on takes them as the training did, and a learner forgets
   const ones = Array.from(labels, () => 1);
   expect(await learned({ weights }, {})).toEqual(await learned({ weights }, { weights: ones }));
 });
+
+test('weigh a training of which nothing is held out, and not what it is judged by', async () => {
+  const rows = Array.from({ length: 60 }, (_, i) => ({
+    a: i % 7,
+    b: (i * 5) % 11,
+    w: i % 3,
+    k: i % 7 > 3 ? 'p' : 'q',
+  }));
+  const { model, report } = await fit(rows, { target: 'k', weights: 'w', validationShare: 0, threads: 1, epochs: 2 });
+  expect(report.train).toEqual(await model.evaluate(rows));
+  expect((await model.fit(rows.slice(0, 15), { weights: 'w', threads: 1 })).report.train?.samples).toBe(15);
+});
