@@ -22,7 +22,7 @@ import { failedFile, reader } from '../formats/reader.js';
 import { CUT_OFF, decodeHeader, type Entry, MAX_HEADER_BYTES } from '../formats/safetensors.js';
 
 /** Raised when what a checkpoint holds changes its meaning. */
-const FORMATS = [1, 2, 3, 4, 5].map((format) => `dladmm-checkpoint-${format}`);
+const FORMATS = [1, 2, 3, 4, 5, 6].map((format) => `dladmm-checkpoint-${format}`);
 const HEAD = '{"__metadata__":{"checksum":"';
 export const CHECKPOINT: Ours = { begins: HEAD, what: 'checkpoint' };
 const DIGITS = 16;

@@ -50,7 +50,7 @@ export async function replayDladmm(
           },
     outputSolver: {
       kind: 'fista',
-      curvature: hyper.fistaStep,
+      curvature: 1 / hyper.fistaStep,
       tolerance: hyper.fistaTolerance,
       limit: hyper.fistaMaxIter,
     },

@@ -158,6 +158,40 @@ describe('the options of a checkpoint', () => {
     expect(earlierOptions(options, 5)).toEqual({ solver, ...said });
   });
 
+  test.each([
+    ['fista', { kind: 'fista', curvature: 0.25 }],
+    [
+      { kind: 'fista', curvature: 2, limit: 50 },
+      { kind: 'fista', curvature: 0.5, limit: 50 },
+    ],
+    // 1/(1/0.9) is not 0.9 in binary.
+    [
+      { kind: 'fista', curvature: 0.9 },
+      { kind: 'fista', $step: 0.9 },
+    ],
+    ['exact', 'exact'],
+    [undefined, undefined],
+  ])('of dlADMM had the step of FISTA as its curvature: %o', (outputSolver, said) => {
+    const options = { solver: 'dladmm', outputSolver };
+    for (const format of [2, 3, 4, 5])
+      expect(earlierOptions(options, format)).toEqual({ ...options, outputSolver: said });
+    expect(earlierOptions(options, 6)).toEqual(options);
+  });
+
+  test('of the first format had it under its own name', () => {
+    const options = { solver: 'dladmm', outputSolver: { solver: 'fista', step: 2 } };
+    expect(earlierOptions(options, 1)).toEqual({ solver: 'dladmm', outputSolver: { kind: 'fista', curvature: 0.5 } });
+  });
+
+  test.each(['reference', 'published'])('of dlADMM had a schedule that lowered penalties: %s', (kind) => {
+    for (const schedule of [kind, { kind, cap: 2 }]) {
+      const options = { solver: 'dladmm', schedule };
+      const said = { ...(typeof schedule === 'string' ? { kind } : schedule), $lowers: true };
+      expect(earlierOptions(options, 5)).toEqual({ solver: 'dladmm', schedule: said });
+      expect(earlierOptions(options, 6)).toEqual(options);
+    }
+  });
+
   test('of mini-batch dlADMM on counts had no bound', () => {
     const options = { solver: 'minibatch-admm', loss: 'poisson', polyak: 4 };
     expect(earlierOptions(options, 4)).toEqual({ ...options, trustRegion: 0.05, polyak: 0 });

@@ -286,9 +286,10 @@ describe('the schedule', () => {
     costs: readonly number[],
     schedule: DladmmOptions['schedule'] & {},
     layers: readonly number[],
+    first: Partial<Penalties> = {},
   ) {
     const { schedule: running } = completePlan(dladmm, { layers, schedule });
-    let penalties: Penalties = { nu: 1e-6, rho: 1e-6, theta0: 1, tau0: 1 };
+    let penalties: Penalties = { nu: 1e-6, rho: 1e-6, theta0: 1, tau0: 1, ...first };
     return costs.map((loss) => {
       penalties = running.next(penalties, { train: { loss } } as IterationRecord);
       return penalties;
@@ -296,6 +297,16 @@ describe('the schedule', () => {
   }
   const factors = (costs: readonly number[]): number[] =>
     penaltiesAfter(costs, 'reference', [4, 5, 2]).map(({ rho }) => Math.round(Math.log10(rho / 1e-6)));
+
+  test('of the published code lowers no penalty: one above its cap stays, and each grows by itself', () => {
+    const risen = (nu: number, rho: number, more: object = {}) => {
+      const schedule = { kind: 'reference', factor: 10, cap: 1, ...more } as DladmmOptions['schedule'] & {};
+      return penaltiesAfter([1, 2, 3, 4], schedule, [4, 5, 2], { nu, rho }).at(-1);
+    };
+    expect(risen(10, 0.5)).toMatchObject({ nu: 10, rho: 1 });
+    expect(risen(0.02, 4)).toMatchObject({ nu: 0.2, rho: 4 });
+    expect(risen(10, 0.5, { $lowers: true })).toMatchObject({ nu: 1, rho: 1 });
+  });
 
   test('of the published code waits for three rises running', () => {
     expect(factors([1, 2, 3])).toEqual([0, 0, 0]);

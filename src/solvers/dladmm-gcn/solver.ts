@@ -2,6 +2,7 @@ import { expected } from '../../core/errors.js';
 import { group, number, option, perLayer, type Schema, word } from '../../network/schema.js';
 import { dualBegins, graphInitialisedBy, LABEL_LOSS, searchedBy, sweepType } from '../shared/declared.js';
 import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
+import { grownTogether } from '../shared/penalties.js';
 import { CONSTANT, growing, growth, scheduleType } from '../shared/schedule.js';
 import type { GraphSweep, GraphUpdate } from '../shared/sweep.js';
 import { graphSweep } from './algorithm.js';
@@ -18,15 +19,12 @@ const SCHEDULES = {
 /**
  * - `constant`: ν and ρ never change.
  * - `published`: the rule of the published code, which has one penalty for every constraint: ν and ρ grow by `factor`
- *   every `every` iterations, up to `cap`.
+ *   every `every` iterations, up to `cap`; one above it stays.
  * - a function of the iteration record that answers with what changes.
  */
-const schedule = scheduleType<GraphRecord, typeof SCHEDULES>(SCHEDULES, (chosen) => {
+const schedule = scheduleType<GraphRecord, typeof SCHEDULES>(SCHEDULES, (chosen, lowers) => {
   if (chosen.kind === 'constant') return CONSTANT;
-  return growing(chosen.every, ({ rho }) => {
-    const grown = Math.min(chosen.factor * rho, chosen.cap);
-    return { nu: grown, rho: grown };
-  });
+  return growing(chosen.every, (penalties) => grownTogether(penalties, { ...chosen, lowers }));
 });
 
 /** The defaults of dlADMM on graphs (`npm run bench:graph`). */

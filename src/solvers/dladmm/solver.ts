@@ -1,10 +1,30 @@
-import { group, kindsOf, number, option, type Schema, whole, word } from '../../network/schema.js';
+import { positive } from '../../core/checks.js';
+import { isObject } from '../../core/objects.js';
+import {
+  group,
+  kindsOf,
+  number,
+  type OneOfKinds,
+  option,
+  type Schema,
+  type ValueType,
+  whole,
+  word,
+} from '../../network/schema.js';
 import { checkOutput, dualBegins, initialisedBy, OUTPUTS, searchedBy, sweepType } from '../shared/declared.js';
 import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
 import { EQUAL } from '../shared/equal.js';
+import { grownTogether } from '../shared/penalties.js';
 import { MONOTONE, REGULARISE, regularisedBy } from '../shared/regularise.js';
 import { CONSTANT, growing, growth, scheduleType } from '../shared/schedule.js';
-import { EXACT, type IterationRecord, layered, layeredPlan, listLayeredUpdates } from '../shared/splittings/layered.js';
+import {
+  EXACT,
+  type IterationRecord,
+  type LayeredPlan,
+  layered,
+  layeredPlan,
+  listLayeredUpdates,
+} from '../shared/splittings/layered.js';
 import { stepsBy } from '../shared/step.js';
 import type { Sweep, Update } from '../shared/sweep.js';
 import { dladmmSweep } from './algorithm.js';
@@ -16,8 +36,8 @@ const SCHEDULES = {
   constant: {},
   paper: growth(100),
   reference: {
-    factor: number('positive', { default: 10, says: 'What ρ grows by.' }),
-    cap: number('positive', { default: 0.1, says: 'Where ρ stops to grow.' }),
+    factor: number('positive', { default: 10, says: 'What ν and ρ grow by.' }),
+    cap: number('positive', { default: 0.1, says: 'Where ν and ρ stop to grow.' }),
     stepFactor: number('positive', {
       derive: ({ network: { layers } }) => ((layers[1] ?? 0) >= REFERENCE_NEURONS && layers.length > 2 ? 10 : 1),
       otherwise: '10 where the first hidden layer has 100 neurons or more, else 1',
@@ -29,14 +49,15 @@ const SCHEDULES = {
 /**
  * - `constant`: ν and ρ never change.
  * - `paper`: ρ grows by `factor` every `every` iterations, ν stays (KDD 2019, section 5).
- * - `reference`: the rule of the official code, which has one ρ for every constraint (so ν follows ρ): whenever the
- *   training loss has risen three iterations running, ρ ← min(factor ρ, cap), and θ0, τ0 grow by `stepFactor`.
+ * - `reference`: the rule of the official code, which has one ρ for every constraint (so ν grows with ρ): whenever the
+ *   training loss has risen three iterations running, ρ ← min(factor ρ, cap), unless it is above `cap`, and θ0, τ0 grow by
+ *   `stepFactor`.
  * - a function of the iteration record.
  */
-const schedule = scheduleType<IterationRecord, typeof SCHEDULES>(SCHEDULES, (chosen) => {
+const schedule = scheduleType<IterationRecord, typeof SCHEDULES>(SCHEDULES, (chosen, lowers) => {
   if (chosen.kind === 'constant') return CONSTANT;
   if (chosen.kind === 'paper') return growing(chosen.every, ({ rho }) => ({ rho: rho * chosen.factor }));
-  const { factor, cap, stepFactor } = chosen;
+  const { stepFactor } = chosen;
   const costs: number[] = [];
   return {
     needsTrainLoss: true,
@@ -47,20 +68,44 @@ const schedule = scheduleType<IterationRecord, typeof SCHEDULES>(SCHEDULES, (cho
       const [first = 0, second = 0, third = 0, fourth = 0] = costs;
       const rose = costs.length === 4 && fourth > third && third > second && second > first;
       if (!rose) return penalties;
-      const rho = Math.min(factor * penalties.rho, cap);
-      return { nu: rho, rho, theta0: stepFactor * penalties.theta0, tau0: stepFactor * penalties.tau0 };
+      const { theta0, tau0 } = penalties;
+      const grown = grownTogether(penalties, { ...chosen, lowers });
+      return { ...grown, theta0: stepFactor * theta0, tau0: stepFactor * tau0 };
     },
   };
 });
 
-const outputSolver = kindsOf({
+const OUTPUT_SOLVERS = {
   exact: {},
   fista: {
-    curvature: number('positive', { default: 4, symbol: 'L', says: 'The inverse of the length of a step.' }),
+    curvature: number('positive', {
+      derive: ({ network: { loss } }) => (loss === 'softmax-cross-entropy' ? 0.25 : 1),
+      otherwise: "1, of softmax cross-entropy the official code's ¼",
+      symbol: 'L',
+      says: 'The curvature that R is taken to have: its step is of 1/L, with ρ beside it of 1/(L + ρ). From that of R on (½ of softmax cross-entropy, 1 of squared errors, times the weight of a sample) it converges.',
+    }),
     tolerance: number({ min: 0 }, { default: 1e-3, says: 'Where it ends.' }),
     limit: whole(0, { default: 500, says: 'Steps at most.' }, 1e6),
   },
-} as const);
+} as const;
+
+/** Steps that are shorter than the inverse of this move nothing. */
+const MOST_CURVATURE = 1e100;
+
+const named = kindsOf(OUTPUT_SOLVERS);
+
+/** Takes what checkpoints of before say too (shared/earlier.ts): a step that may be the inverse of no number. */
+const outputSolver: ValueType<OneOfKinds<typeof OUTPUT_SOLVERS>, Partial<LayeredPlan['settings']>> = {
+  ...named,
+  check: (value: unknown, name, about) => {
+    const { $step: step, ...own } = isObject(value) && value.$step !== undefined ? value : { $step: undefined };
+    const chosen = named.check(step === undefined ? value : own, name, about);
+    if (chosen.kind === 'exact') return {};
+    const { kind: output, curvature, tolerance: fistaTolerance, limit: fistaLimit } = chosen;
+    const fistaStep = step === undefined ? 1 / Math.min(curvature, MOST_CURVATURE) : positive(step, `${name}.$step`);
+    return { output, fistaStep, fistaTolerance, fistaLimit };
+  },
+};
 
 /** κ grows with the number of samples, and so does the θ0 that nobody gave: 1 at the paper's 60,000. */
 const THETA0_PER_SAMPLE = 1.6666666666666667e-5;
@@ -99,7 +144,7 @@ const OPTIONS = {
   outputSolver: option(outputSolver, {
     default: 'exact',
     equation: 'KDD 2019, eqs 5 and 15',
-    says: "How z_L is minimised over; 'fista' is the official code's solver and returns its extrapolated point.",
+    says: "How z_L is minimised over; 'fista' is the official code's solver, with steps of 1/curvature, and returns its extrapolated point.",
   }),
   softmax: word(['stable', 'reference'], {
     default: 'stable',
@@ -131,11 +176,6 @@ const OPTIONS = {
   step: stepsBy({ W: 'quadratic', a: 'quadratic' }),
 } as const satisfies Schema;
 
-const fistaOf = (chosen: ReturnType<(typeof outputSolver)['check']>) =>
-  chosen.kind === 'exact'
-    ? {}
-    : { output: chosen.kind, fistaStep: chosen.curvature, fistaTolerance: chosen.tolerance, fistaLimit: chosen.limit };
-
 /** dlADMM: backward, then forward, with quadratic steps. */
 export const dladmm = defineSolver({
   name: 'dladmm',
@@ -159,7 +199,7 @@ export const dladmm = defineSolver({
         ...regularisedBy({ regularise, monotone, equal }, network),
         search: stepSearch,
         growth,
-        ...fistaOf(outputSolver),
+        ...outputSolver,
       },
     }),
 });

@@ -34,7 +34,25 @@ export function earlierOptions(options: Stored, format: number): Stored {
     earlyStopping: { metric: values ? 'loss' : 'accuracy', ...earlyStopping },
   };
   const own = renamed(format > 1 ? options : ofFirstFormat(options), SINCE);
-  return { ...targets, ...unsaid(options, format), ...own, ...watched, ...inEffect(options, format) };
+  const meant = format < 6 ? { ...outputSolverOf(own), ...scheduleOf(own) } : {};
+  return { ...targets, ...unsaid(options, format), ...own, ...watched, ...meant, ...inEffect(options, format) };
+}
+
+const kindOf = (value: unknown): unknown => (isObject(value) ? value.kind : value);
+
+/** `curvature` was the length of a step, which may be the inverse of no number: `$step` says it as it is. */
+function outputSolverOf({ solver = 'dladmm', outputSolver }: Stored): Stored {
+  if (solver !== 'dladmm' || kindOf(outputSolver) !== 'fista') return {};
+  const { curvature: step = 4, ...settings } = isObject(outputSolver) ? outputSolver : { kind: 'fista' };
+  const inverse = typeof step === 'number' ? 1 / step : Number.NaN;
+  return { outputSolver: { ...settings, ...(1 / inverse === step ? { curvature: inverse } : { $step: step }) } };
+}
+
+/** What grows up to a cap was lowered to it, and ν to ρ. */
+function scheduleOf({ solver = 'dladmm', schedule }: Stored): Stored {
+  const kind = kindOf(schedule);
+  if (solver !== 'dladmm' || (kind !== 'reference' && kind !== 'published')) return {};
+  return { schedule: { ...(isObject(schedule) ? schedule : { kind }), $lowers: true } };
 }
 
 /** What options meant without saying it, before a format; the latest first, as what stood before an earlier one takes its place. */
@@ -78,6 +96,7 @@ function earlierInitialisation(value: unknown): unknown {
 
 function earlierOutputSolver(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || !('solver' in value)) return value;
+  // It became `curvature` without becoming one.
   const { solver: kind, step: curvature, ...settings } = value as { readonly solver: unknown; readonly step?: unknown };
   return { kind, ...settings, ...(curvature !== undefined && { curvature }) };
 }

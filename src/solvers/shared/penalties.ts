@@ -30,6 +30,18 @@ export function renewed(penalties: Penalties, change: unknown): Penalties {
   return checkPenalties({ ...penalties, ...change }, 'schedule(record).');
 }
 
+/**
+ * ν and ρ by a rule that was made for one penalty: each grows by `factor` up to `cap`, and one above `cap` stays. Trainings of before the
+ * sixth format of checkpoints (`lowers`) had both become what ρ grew to.
+ */
+export function grownTogether(
+  { nu, rho }: Penalties,
+  { factor, cap, lowers }: { readonly factor: number; readonly cap: number; readonly lowers: boolean },
+): Pick<Penalties, 'nu' | 'rho'> {
+  const grown = (penalty: number): number => Math.min(factor * penalty, lowers ? cap : Math.max(cap, penalty));
+  return { nu: grown(lowers ? rho : nu), rho: grown(rho) };
+}
+
 export interface RunningSchedule<V, R> {
   /** Whether the rule reads `record.train`, which costs a forward pass over the training set. */
   readonly needsTrainLoss: boolean;

@@ -1,3 +1,4 @@
+import { isObject } from '../../core/objects.js';
 import {
   type ChosenKind,
   type Kinds,
@@ -20,18 +21,24 @@ export const CONSTANT: RunningSchedule<Penalties, ProgressRecord> = {
   next: (penalties) => penalties,
 };
 
-/** One of some schedules by name, or a rule of one's own, which reads the record R. */
+/**
+ * One of some schedules by name, or a rule of one's own, which reads the record R. Takes what checkpoints of before say too
+ * (earlier.ts): that the rule may lower penalties.
+ */
 export function scheduleType<R extends ProgressRecord, V extends Kinds>(
   kinds: V,
-  start: (chosen: ChosenKind<V>) => RunningSchedule<Penalties, R>,
+  start: (chosen: ChosenKind<V>, lowers: boolean) => RunningSchedule<Penalties, R>,
 ): ValueType<OneOfKinds<V> | PenaltyRule<R>, RunningSchedule<Penalties, R>> {
   const named = kindsOf(kinds, ' | function of a record');
   return {
     ...named,
-    check: (value, name, about) =>
-      typeof value === 'function'
-        ? { needsTrainLoss: false, next: (penalties, record) => renewed(penalties, value(record)) }
-        : start(named.check(value, name, about)),
+    check: (value, name, about) => {
+      if (typeof value === 'function') {
+        return { needsTrainLoss: false, next: (penalties, record) => renewed(penalties, value(record)) };
+      }
+      const { $lowers: lowers, ...own } = isObject(value) && value.$lowers === true ? value : { $lowers: false };
+      return start(named.check(lowers ? own : value, name, about), lowers === true);
+    },
   };
 }
 

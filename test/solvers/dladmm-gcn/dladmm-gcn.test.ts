@@ -333,6 +333,36 @@ describe('a training', () => {
     ]);
   });
 
+  test('the published schedule lowers no penalty: one above its cap stays, and each grows by itself', async () => {
+    const penaltiesOf = async (nu: number, rho: number, more: object = {}) => {
+      const schedule = { kind: 'published', every: 1, ...more };
+      const { history, model } = await learn(data, { ...options, iterations: 3, nu, rho, schedule } as never);
+      model.close();
+      return history.map(({ penalties: found }) => [found.nu, found.rho]);
+    };
+    expect(await penaltiesOf(10, 0.5)).toEqual([
+      [10, 0.5],
+      [10, 1],
+      [10, 1],
+    ]);
+    expect(await penaltiesOf(0.25, 4)).toEqual([
+      [0.25, 4],
+      [1, 4],
+      [1, 4],
+    ]);
+    expect(await penaltiesOf(0.5, 4, { factor: 0.5 })).toEqual([
+      [0.5, 4],
+      [0.25, 2],
+      [0.125, 1],
+    ]);
+    // What trainings did that an earlier checkpoint goes on with.
+    expect(await penaltiesOf(10, 0.5, { $lowers: true })).toEqual([
+      [10, 0.5],
+      [1, 1],
+      [1, 1],
+    ]);
+  });
+
   test('the sweep is the published one: backward, then forward, then the dual step', () => {
     const text = [...graphSweep(2)].map(({ block: name, layer }) => `${name}${layer}`).join(' ');
     expect(text).toBe('Z2 W2 Z1 W1 W1 Z1 W2 Z2 U2');

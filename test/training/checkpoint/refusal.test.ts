@@ -36,7 +36,7 @@ describe('a checkpoint', () => {
       'a.1': 'F32 23,3',
       u: 'F32 23,3',
     });
-    expect(metadata).toMatchObject({ format: 'dladmm-checkpoint-5' });
+    expect(metadata).toMatchObject({ format: 'dladmm-checkpoint-6' });
   });
 
   it('with a damaged byte anywhere is refused, and the damage named', async () => {
@@ -283,8 +283,8 @@ describe('a checkpoint that does not fit is refused', () => {
 
   test('of a format to come', async () => {
     const path = await copy();
-    await rewriteHeader(path, 'dladmm-checkpoint-5', 'dladmm-checkpoint-6');
-    await expect(resume(path, classes)).rejects.toEqual(failure('ERR_DLADMM_CHECKPOINT', /dladmm-checkpoint-5/));
+    await rewriteHeader(path, 'dladmm-checkpoint-6', 'dladmm-checkpoint-7');
+    await expect(resume(path, classes)).rejects.toEqual(failure('ERR_DLADMM_CHECKPOINT', /dladmm-checkpoint-6/));
     await expect(readCheckpoint(path)).rejects.toEqual(failure('ERR_DLADMM_CHECKPOINT'));
   });
 });
