@@ -6,8 +6,17 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
 import { loadDataset } from '../../dist/data.js';
-import { fit as fitModel, resume } from '../../dist/index.js';
-import { defaultsOf, defineSolver, number, type Solver } from '../../dist/solvers.js';
+import { fit as fitModel, resume, train } from '../../dist/index.js';
+import {
+  defaultsOf,
+  defineSolver,
+  dladmmSweep,
+  layered,
+  layeredPlan,
+  number,
+  type Solver,
+  type Update,
+} from '../../dist/solvers.js';
 import { start } from '../cli/support.js';
 
 const FILE = new URL('../fixtures/own-solver/forward-admm.mjs', import.meta.url);
@@ -58,6 +67,55 @@ describe('a solver that is declared outside of the package', () => {
     expect(rest.iterations).toBe(12);
     expect(rest.model.weights).toEqual(whole.model.weights);
     await expect(resume(path, iris.train, { iterations: 12 })).rejects.toMatchObject({ code: 'ERR_DLADMM_ARGUMENT' });
+  });
+
+  const sweep = [...dladmmSweep(2)];
+  const sweeping = (updatesOf: (iteration: number) => readonly Update[]) =>
+    defineSolver({
+      ...{ name: 'sweeping', title: 'by sweeps of its own', splitting: layered, iterations: 3, options: {} },
+      plan: () =>
+        layeredPlan({
+          ...{ initialisation: 'he', updatesOf, penaltiesFor: () => ({ nu: 1, rho: 1, theta0: 1, tau0: 1 }) },
+          steps: { W: ['quadratic', 'quadratic'], a: ['quadratic'] },
+        }),
+    });
+
+  test('is asked for the sweeps of the iterations that come, once each', async () => {
+    const asked: number[] = [];
+    const solver = sweeping((iteration) => {
+      asked.push(iteration);
+      return sweep;
+    });
+    await fitModel(iris.train, { solver, layers: [4, 5, 3] });
+    expect(asked).toEqual([1, 2, 3]);
+    const table = [sweep, sweep.slice(0, -1), sweep];
+    const { iterations } = await fitModel(iris.train, {
+      solver: sweeping((iteration) => table[iteration - 1] as never),
+      layers: [4, 5, 3],
+    });
+    expect(iterations).toBe(3);
+  });
+
+  test.each([1, 3])('that gives no sweep for iteration %i is told so, and the iterations before count', async (bad) => {
+    const solver = sweeping((iteration) => (iteration === bad ? undefined : sweep) as never);
+    const training = train(iris.train, { solver, layers: [4, 5, 3] });
+    const all = async () => {
+      for await (const _ of training);
+    };
+    await expect(all()).rejects.toMatchObject({
+      code: 'ERR_DLADMM_ARGUMENT',
+      message: `Expected an array of updates for what updatesOf(${bad}) returns but received undefined`,
+    });
+    if (bad > 1) expect(training.result).toMatchObject({ iterations: bad - 1, history: { length: bad - 1 } });
+  });
+
+  test('ends by what its sweep throws', async () => {
+    const mistake = new Error('mine');
+    const solver = sweeping((iteration) => {
+      if (iteration === 2) throw mistake;
+      return sweep;
+    });
+    await expect(fitModel(iris.train, { solver, layers: [4, 5, 3] })).rejects.toBe(mistake);
   });
 
   test('trains at the command line, its options being flags there', async () => {

@@ -118,7 +118,10 @@ export interface LayeredPlan {
   readonly softmax: 'stable' | 'reference';
   /** Updates that run once, before the first iteration. */
   readonly firstUpdates: readonly Update[];
-  /** The sweep of iteration 1, 2, … */
+  /**
+   * The sweep of iteration 1, 2, …, asked for as it comes; that of the first also as a training that goes on opens. What it throws
+   * ends the training.
+   */
   readonly updatesOf: (iteration: number) => readonly Update[];
   readonly steps: { readonly W: readonly StepChoice[]; readonly a: readonly StepChoice[] };
   readonly multiplier: 'residual' | 'output';
@@ -235,6 +238,13 @@ function checkShared({ W }: StepKinds, layers: readonly number[], samples: numbe
   throw expected(text, 'distributed', samples);
 }
 
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, and what a solver of one's own throws */
+function sweepOf({ updatesOf }: LayeredPlan, iteration: number): readonly Update[] {
+  const updates: unknown = updatesOf(iteration);
+  if (Array.isArray(updates)) return updates as readonly Update[];
+  throw expected('an array of updates', `what updatesOf(${iteration}) returns`, updates);
+}
+
 const isFirstWeights = (update: Update | undefined): boolean => update?.block === 'W' && update.layer === 1;
 
 /** dlADMM and the matrix-inversion ADMM on multilayer perceptrons: W, b, z, a, and u on the output constraint. */
@@ -273,8 +283,9 @@ export const layered: Splitting<
     const count = StoredSet.within(data)?.rows ?? rowSource(data.x, inputs, 'data.x').rows;
     const steps = decideSteps(plan.steps, network.layers, count);
     if (share) checkShared(steps, network.layers, count);
-    const updates = plan.updatesOf(Number.MAX_SAFE_INTEGER);
-    const pairs = updates.some((update, i) => isFirstWeights(update) && isFirstWeights(updates[i + 1]));
+    // Of the first sweep alone, whichever comes next: a training that goes on is to round as it began.
+    const begin = sweepOf(plan, 1);
+    const pairs = begin.some((update, i) => isFirstWeights(update) && isFirstWeights(begin[i + 1]));
     // XᵀX never changes: it spares products where W_1 is updated twice in a row, and the Gram matrix of an exact W_1.
     const gram = inputs < count && (pairs || steps.W[0] !== 'quadratic');
     const fista = settings.output === 'fista';
@@ -286,7 +297,7 @@ export const layered: Splitting<
     const again = () => layered.open(options, data);
     return sweepCourse<LayeredTypes, Penalties, IterationRecord>(await again(), {
       again,
-      updatesOf: plan.updatesOf,
+      updatesOf: (iteration) => (iteration === 1 ? begin : sweepOf(plan, iteration)),
       firstUpdates: plan.firstUpdates,
       start: { ...plan.start, seed },
       varying: { first, check: checkPenalties, schedule: plan.schedule },
