@@ -277,6 +277,7 @@ export async function takeUp(
   try {
     const names = best ? parameterNames(layers, biases, 'best.') : [];
     extras = await alike(() => fillState(from, state, training.kept, names));
+    for (const copy of course.copies()) await alike(() => fillState(from, copy, training.kept, []));
   } finally {
     await from.file.close();
   }

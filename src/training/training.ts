@@ -183,7 +183,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
       const share = await company.share(samples, this.#options, this.#learnt);
       const course = await company.alike(() => this.#plan.open(samples, share));
       this.#course = course;
-      if (this.#measures) course.measureUpdates();
+      if (this.#measures) await company.alike(() => course.measureUpdates());
       await this.#start(course, company);
       parametersReady = true;
       const of = { data: this.#data, plan: this.#plan, learnt: this.#learnt, judges: this.#judges };

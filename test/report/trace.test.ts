@@ -2,7 +2,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { train } from '../../src/index.js';
+import type { Training } from '../../src/index.js';
+import { resumeTraining, train } from '../../src/index.js';
 import { openTrace } from '../../src/report/trace.js';
 import { report, traceEvents, traceLines } from '../../src/report.js';
 import { ring } from './support.js';
@@ -22,7 +23,10 @@ interface Told {
 
 /** The records of a training, and its parameters. */
 async function trained(data: object, options: object, measured: boolean) {
-  const training = train(data as never, { threads: 1, ...options } as never);
+  return followed(train(data as never, { threads: 1, ...options } as never) as never, measured);
+}
+
+async function followed(training: Training, measured: boolean) {
   if (measured) training.measureUpdates();
   const records: Told[] = [];
   for await (const record of training) records.push(record as never);
@@ -65,6 +69,57 @@ describe('updates that are measured', () => {
       }
     },
   );
+
+  // Duals of W = V that are scaled, and the sizes that searches begin with, are in no block that could be read.
+  test.each([
+    [
+      'dladmm',
+      { x, labels },
+      { layers: [3, 6, 4, 2], step: { W: 'cholesky' }, regularise: { W: { l1: 0.05 } }, nu: 0.5, rho: 0.5 },
+    ],
+    [
+      'dladmm',
+      { x, labels },
+      { layers: [3, 6, 2], regularise: { W: { l1: 0.05 } }, stepSearch: 'exact', nu: 0.5, rho: 0.5 },
+    ],
+    ['inversion-admm', { x, labels }, { layers: [3, 6, 2], regularise: { W: { l1: 0.05 } } }],
+    ['sigmoid-admm', { x, labels }, { layers: [3, 6, 2], ...SIGMOID }],
+    ['dladmm', ring, { layers: [2, 4, 2], step: { W: 'quadratic' } }],
+    ['dladmm', ring, { layers: [2, 4, 2], schedule: { kind: 'published', every: 1, cap: 9 }, nu: 0.1, rho: 0.1 }],
+  ])('of %s are the same where a training goes on from a checkpoint', async (solver, data, options) => {
+    const folder = mkdtempSync(join(tmpdir(), 'dladmm-measured-'));
+    try {
+      const path = join(folder, 'run.checkpoint');
+      const all = { solver, iterations: 6, dtype: 'float64', ...options };
+      const { records: whole } = await trained(data, all, true);
+      await trained(data, { ...all, iterations: 3, checkpoint: { path } }, false);
+      const going = await resumeTraining(path, data as never, { iterations: 6 });
+      const { records } = await followed(going as never, true);
+      expect(records).toHaveLength(3);
+      for (const [i, { updates, lagrangian }] of records.entries()) {
+        const before = whole[i + 3] as Told;
+        for (const [k, { lagrangianChange }] of updates.entries()) {
+          const change = before.updates[k]?.lagrangianChange as number;
+          expect(Math.abs(lagrangianChange - change)).toBeLessThan(1e-9 * (1 + Math.abs(lagrangian)));
+        }
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test('of the first iteration begin where the updates before it have led', async () => {
+    const options = { layers: [3, 6, 2], regularise: { W: { l1: 0.05 } }, dtype: 'float64', iterations: 1 };
+    /** The augmented Lagrangian before the one update of the first iteration. */
+    const lagrangianBefore = async (block: string) => {
+      const all = { solver: 'inversion-admm', ...options, sweep: () => [{ block, layer: 1 }] };
+      const [first] = (await trained({ x, labels }, all, true)).records;
+      return (first?.lagrangian ?? Number.NaN) - (first?.updates[0]?.lagrangianChange ?? Number.NaN);
+    };
+    // W_1 has been found once by then, and its dual with it; z_1 knows nothing of that.
+    const wanted = await lagrangianBefore('z');
+    expect(Math.abs((await lagrangianBefore('W')) - wanted)).toBeLessThan(1e-9 * wanted);
+  });
 
   test('of matrix penalties tell what they do otherwise, as they have a meaning only together', async () => {
     const all = { solver: 'variable-metric-admm', layers: [3, 5, 2], iterations: 3 };

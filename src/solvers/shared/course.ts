@@ -57,8 +57,10 @@ export interface Course<R extends ProgressRecord> {
   recall(memory: unknown): void | Promise<void>;
   /** Whether this iteration ended with everything that is kept found afresh, so that it need not be written. */
   endsAfresh(iteration: number): boolean;
-  /** Has every update to come measured, where iterations are sweeps of updates. */
-  measureUpdates(): void;
+  /** Has every update to come measured, where iterations are sweeps of updates; before the start, or what takes its place. */
+  measureUpdates(): Promise<void>;
+  /** What has to be filled as the session is, where a training goes on. */
+  copies(): readonly NativePersistent[];
   close(): void;
 }
 
@@ -102,19 +104,24 @@ const squaredResiduals = (measures: object): number => {
   return [...residuals, ...activationResiduals].reduce((sum, squared) => sum + squared, 0);
 };
 
+/** Gives a session that began as another did the present variables of that. What else a state has follows from its own updates. */
+async function bringUp<T extends SweepTypes>(copy: SweepSession<T>, session: SweepSession<T>): Promise<void> {
+  for (const { block, layer } of session.places()) {
+    await copy.write(block, layer, await session.read(block, layer));
+  }
+  await copy.refresh();
+}
+
 /**
- * Measures each update by itself, on a copy of the state that is made anew for each iteration: what is measured between updates is rounded
- * otherwise, and must not reach the iterates.
+ * Measures each update by itself, on a copy of the state whose variables are made anew for each iteration: what is measured between
+ * updates is rounded otherwise, and must not reach the iterates.
  */
 async function measuredApart<T extends SweepTypes>(
   session: SweepSession<T>,
   copy: SweepSession<T>,
   penalties: T['penalties'],
 ): Promise<(updates: readonly Update<T['block']>[]) => Promise<readonly UpdateChanges[]>> {
-  for (const { block, layer } of session.places()) {
-    await copy.write(block, layer, await session.read(block, layer));
-  }
-  await copy.refresh();
+  await bringUp(copy, session);
   const told = (measures: object) => ({
     lagrangian: (measures as { readonly lagrangian: number }).lagrangian,
     residual: squaredResiduals(measures),
@@ -145,20 +152,21 @@ export function sweepCourse<T extends SweepTypes, V extends object, R extends Pr
   let changing = varying?.first;
   const penalties = (): T['penalties'] => plan.penalties(changing);
   let copy: SweepSession<T> | undefined;
-  let measures = false;
   const refreshes = (iteration: number): boolean => (refreshEvery ?? 0) > 0 && iteration % (refreshEvery ?? 1) === 0;
   return {
     session: session as unknown as AnySession,
     async start() {
       await session.start(...([plan.start] as never));
-      if (firstUpdates.length > 0) await session.run(firstUpdates, penalties());
+      if (copy) {
+        await copy.start(...([plan.start] as never));
+        await bringUp(copy, session);
+      }
+      if (firstUpdates.length === 0) return;
+      await session.run(firstUpdates, penalties());
+      await copy?.run(firstUpdates, penalties());
     },
     async advance(iteration) {
       const updates = updatesOf(iteration);
-      if (measures && copy === undefined && again) {
-        copy = await again();
-        await copy.start(...([plan.start] as never));
-      }
       const apart = copy && (await measuredApart(session, copy, penalties()));
       const { completed, stopped, diverged, measures: found, ...sweep } = await session.run(updates, penalties());
       if (stopped) return { kind: 'stopped' };
@@ -177,6 +185,7 @@ export function sweepCourse<T extends SweepTypes, V extends object, R extends Pr
     memory: () => (varying ? { penalties: changing, schedule: varying.schedule.memory ?? [] } : {}),
     async recall(memory) {
       session.ready();
+      copy?.ready();
       if (refreshEvery === undefined) await session.measure(penalties());
       if (varying === undefined) return;
       checkObject(memory, '{ penalties, schedule }', 'the memory of the checkpoint');
@@ -191,9 +200,10 @@ export function sweepCourse<T extends SweepTypes, V extends object, R extends Pr
       for (const value of kept.schedule) before?.push(value);
     },
     endsAfresh: (iteration) => refreshEvery === undefined || refreshes(iteration),
-    measureUpdates() {
-      measures = true;
+    async measureUpdates() {
+      copy ??= await again?.();
     },
+    copies: () => (copy ? [copy.native] : []),
     close() {
       copy?.close();
       session.close();
@@ -225,7 +235,8 @@ export function stepCourse<T extends StepTypes>(
       session.takeUp(whole(batches, 0, Number.MAX_SAFE_INTEGER, 'steps'));
     },
     endsAfresh: () => true,
-    measureUpdates: () => undefined,
+    measureUpdates: async () => undefined,
+    copies: () => [],
     close: () => session.close(),
   };
 }
