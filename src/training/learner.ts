@@ -126,9 +126,10 @@ export class Learner<L extends Loss = Loss> {
       const { validation: _, test: __, target: ___, ...samples } = ready.data;
       const taken = await evaluationSet(samples, this.#plan, this.#learnt, 'data', { weighs: true });
       const course = await this.#courseOn(taken.samples);
-      this.#calls += 1;
       const began = performance.now();
-      const advance = await course.advance(this.#calls);
+      const advance = await course.advance(this.#calls + 1);
+      // A call that failed, as a function of the caller's may, has taught nothing.
+      this.#calls += 1;
       const seconds = (performance.now() - began) / 1000;
       if (advance.kind === 'stopped') throw new DlAdmmError('ERR_DLADMM_CLOSED', 'The learner has been closed');
       if (advance.kind === 'diverged') {

@@ -206,10 +206,12 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
           status = { ...advance, iteration };
           break;
         }
-        const record = await this.#record(course, sets, advance.progress, iteration);
-        course.learn(record);
-        this.#history.push(record);
+        // The model is of this iteration, whatever goes wrong from here on.
         this.#done = iteration;
+        this.#history.push({ ...advance.progress, iteration, elapsed: this.#elapsed } as unknown as R);
+        const record = await this.#record(course, sets, advance.progress, iteration);
+        this.#history[this.#history.length - 1] = record;
+        course.learn(record);
         between = true;
         status = this.#ending() ?? status;
         const checkpoint = await this.#saveIfDue(company, status.kind !== 'aborted');

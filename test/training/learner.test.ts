@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { fit, loadLearner, type Model, type ResumeOptions, resume } from '../../src/index.js';
+import { fit, loadLearner, type Model, type ResumeOptions, readCheckpoint, resume } from '../../src/index.js';
 import { expectFailure } from '../formats/support.js';
 
 // A stream of batches: the optimiser's memory and its count of steps go on from call to call.
@@ -99,6 +99,20 @@ describe.each(SOLVERS)('%s', (name, options, more) => {
 });
 
 describe('a learner', () => {
+  test('counts no call that a function of the caller’s has ended', async () => {
+    const learningRate = ({ step }: { readonly step: number }): number => {
+      if (step === 3) throw new Error('mine');
+      return 0.01;
+    };
+    using learner = model.learner({ solver: 'adam', batchSize: 20, learningRate, threads: 1 });
+    await learner.partialFit(part(0, 40));
+    const taught = parametersOf(await learner.model());
+    await expect(learner.partialFit(part(40, 60))).rejects.toThrow('mine');
+    expect(parametersOf(await learner.model())).toEqual(taught);
+    await learner.save(path('ended.checkpoint'));
+    expect([learner.steps, (await readCheckpoint(path('ended.checkpoint'))).iteration]).toEqual([2, 1]);
+  });
+
   test('keeps scaler, classes and columns, and leaves its model alone', async () => {
     const before = parametersOf(model);
     using learner = model.learner();

@@ -340,6 +340,36 @@ describe('the schedule', () => {
   });
 });
 
+describe('a training that a function of the caller’s ends', () => {
+  const fails = (at: number) => (record: { readonly iteration: number }) => {
+    if (record.iteration === at) throw new Error('mine');
+    return {};
+  };
+  const rateFails = ({ epoch }: { readonly epoch: number }) => {
+    if (epoch === 3) throw new Error('mine');
+    return 0.01;
+  };
+  test.each<[string, object, object]>([
+    ['the schedule', { schedule: fails(2) }, {}],
+    ['the schedule, of the last iteration', { schedule: fails(2), iterations: 2 }, {}],
+    ['onIteration', { onIteration: fails(2) }, {}],
+    ['the learning rate', { learningRate: rateFails }, { solver: 'adam', learningRate: () => 0.01 }],
+  ])('has the model of as many iterations as it tells of: %s', async (_, options, plain) => {
+    const common = { solver: 'dladmm', layers: [2, 4, 3], threads: 1, ...plain };
+    const training = train(train90, { ...common, iterations: 4, ...options } as never);
+    const all = async () => {
+      for await (const _record of training);
+    };
+    await expect(all()).rejects.toThrow('mine');
+    const { result } = training;
+    const two = await fitModel(train90, { ...common, iterations: 2 } as never);
+    expect(result.model.weights).toEqual(two.model.weights);
+    expect(result.iterations).toBe(2);
+    expect(result.history.map(({ iteration }) => iteration)).toEqual([1, 2]);
+    expect(result.history.map(({ loss }) => loss)).toEqual(two.history.map(({ loss }) => loss));
+  });
+});
+
 describe('the start', () => {
   const widths = [100, 300, 200, 3];
   const samples = { x: random(9, 6, 100), labels: [0, 1, 2, 0, 1, 2] };
