@@ -139,7 +139,7 @@ export async function judgeFold(
     iterations,
     seconds,
   };
-  ended();
+  await ended();
   return found;
 }
 

@@ -59,7 +59,7 @@ export const FOLDS = {
   onFold: {
     ...callbackOption<(done: number, all?: number) => void>(
       'function of two numbers',
-      'Told when a fold has ended: how many have, and of how many, where that is known; what it throws ends the trainings.',
+      'Told when a fold has ended, and waited for: how many have, and of how many, where that is known; what it throws ends the trainings.',
     ),
     elsewhere: 'onfoldend',
   },
@@ -151,7 +151,7 @@ export const SEARCH = {
   onTrial: {
     ...callbackOption<(trial: never) => void>(
       'function of a trial',
-      'Called with every trial, when it has ended; what it throws ends the search.',
+      'Called with every trial, when it has ended, and waited for; what it throws ends the search.',
     ),
     elsewhere: 'callback callbacks',
   },

@@ -28,7 +28,7 @@ import { byWorth, type Trial, trialOf } from './trial.js';
 
 /** How a search goes. */
 export type SearchOptions = Omit<OptionsOf<typeof SEARCH>, 'onTrial'> & {
-  /** Called with every trial, when it has ended; what it throws ends the search. */
+  /** Called with every trial, when it has ended, and waited for; what it throws ends the search. */
   readonly onTrial?: (trial: Trial) => void;
 };
 
@@ -178,7 +178,7 @@ export async function search(data: Data, space: SearchSpace, options: SearchOpti
   const end = async (trial: Trial, known: boolean): Promise<void> => {
     if (!known) await kept.add(trial);
     ended.set(trial.number, trial);
-    options.onTrial?.(trial);
+    await options.onTrial?.(trial);
     hurry();
   };
 

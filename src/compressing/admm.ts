@@ -24,7 +24,7 @@ export interface Work {
   /** Of the next training: no two visit the samples in the same order. */
   readonly seed: () => number;
   readonly signal: AbortSignal | undefined;
-  readonly tell: (step: Omit<CompressionStep, 'seconds'>) => void;
+  readonly tell: (step: Omit<CompressionStep, 'seconds'>) => Promise<void>;
 }
 
 /** How long it takes. */
@@ -141,7 +141,7 @@ export async function admm<P extends Projected>(
     for (const [l, u] of U.entries())
       for (let i = 0; i < u.length; i += 1) u[i] = (sums[l]?.[i] as number) - (found.V[l]?.[i] as number);
     const away = distance(now.weights, found.V);
-    work.tell({ kind: 'admm', step, distance: away, ...told(step, found), ...toldOf(next.last) });
+    await work.tell({ kind: 'admm', step, distance: away, ...told(step, found), ...toldOf(next.last) });
     await breathe();
   }
   return { model: now, found };

@@ -109,10 +109,10 @@ export async function compress<L extends Loss>(
   const work: Work = {
     ...{ data, options: { solver: 'adam', ...few, ...options }, signal },
     seed: () => (seed + trainings++) % 2 ** 32,
-    tell: (step) => {
+    tell: async (step) => {
       const record = { ...step, seconds: (performance.now() - began) / 1000 };
       history.push(record);
-      (onStep as ((step: CompressionStep) => void) | undefined)?.(record);
+      await (onStep as ((step: CompressionStep) => void) | undefined)?.(record);
     },
   };
   const careful = (grid: Grid): Work => {

@@ -88,7 +88,7 @@ export const COMPRESS = {
   signal: signalOption('Ends the work, which rejects with ERR_DLADMM_ABORTED.'),
   onStep: callbackOption<(step: never) => void>(
     'function of a record',
-    'Called with the record of every iteration and retraining; what it throws ends the work.',
+    'Called with the record of every iteration and retraining, and waited for; what it throws ends the work.',
   ),
 } as const satisfies Schema;
 
@@ -129,7 +129,7 @@ export interface CompressionStep {
 
 /** How a model is made smaller: `sparsity`, `parameters` or `quantise` must be given. */
 export type CompressOptions = Omit<OptionsOf<typeof COMPRESS>, 'onStep'> & {
-  /** Called with the record of every iteration and retraining; what it throws ends the work. */
+  /** Called with the record of every iteration and retraining, and waited for; what it throws ends the work. */
   readonly onStep?: (step: CompressionStep) => void;
 };
 

@@ -64,7 +64,7 @@ export async function pruned(
     const { model: better, last } = await trained(work, start, { terms, epochs, best: true });
     now = better;
     const weights = countOf(masks ?? now.weights);
-    work.tell({ kind: 'retraining', round, step: steps, weights, distance: 0, ...toldOf(last) });
+    await work.tell({ kind: 'retraining', round, step: steps, weights, distance: 0, ...toldOf(last) });
   }
   return { model: now, masks };
 }

@@ -67,7 +67,14 @@ export async function quantised(
     const start = withWeights(model, { network, weights, biases: met.biases });
     const { model: better, last } = await trained(work, start, { terms, epochs, best: true });
     now = better;
-    work.tell({ kind: 'retraining', round, step: steps, weights: countOf(now.weights), distance: 0, ...toldOf(last) });
+    await work.tell({
+      kind: 'retraining',
+      round,
+      step: steps,
+      weights: countOf(now.weights),
+      distance: 0,
+      ...toldOf(last),
+    });
   }
   const own = scales as OnGrid['scales'];
   const weights = exactly(now.weights, own, dtype);

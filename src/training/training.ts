@@ -217,7 +217,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
         const checkpoint = await this.#saveIfDue(company, status.kind !== 'aborted');
         const told = checkpoint ? { ...record, checkpoint } : record;
         this.#history[this.#history.length - 1] = told;
-        this.#plan.onIteration?.(told);
+        await this.#plan.onIteration?.(told);
         leaves = status.kind === 'aborted';
         yield told;
         leaves = false;

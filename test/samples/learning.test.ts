@@ -198,7 +198,9 @@ describe('columns', () => {
   it('of one text and nothing else are no identifiers', async () => {
     const { learnt, notes } = await learn({ ...table, rare: rows.map((i) => (i === 3 ? 'x' : null)) });
     expect(learnt.map(({ name }) => name)).toContain('rare');
-    expect(notes).toContainEqual(expect.objectContaining({ column: 'rare', text: expect.stringContaining('(97.5 %)') }));
+    expect(notes).toContainEqual(
+      expect.objectContaining({ column: 'rare', text: expect.stringContaining('(97.5 %)') }),
+    );
     const { notes: most } = await learn({ n: Array.from({ length: 400 }, (_, i) => (i < 2 ? i : null)) });
     expect(most[0]?.text).toContain('398 of 400 values are missing (99.5 %)');
   });

@@ -173,7 +173,7 @@ export const COMMON = {
   ),
   onIteration: callbackOption<(record: never) => void>(
     'function of a record',
-    'Called with every record; what it throws ends the training.',
+    'Called with every record, and waited for; what it throws ends the training.',
   ),
 } as const satisfies Schema;
 
@@ -190,7 +190,7 @@ export type EarlyStopping = OptionsOf<CommonSchema>['earlyStopping'] & {};
 
 /** The options that every solver takes; R is its record. */
 export type CommonOptions<R> = Omit<OptionsOf<CommonSchema>, 'onIteration'> & {
-  /** Called with every record; what it throws ends the training. */
+  /** Called with every record, and waited for; what it throws ends the training. */
   readonly onIteration?: (record: R) => void;
 };
 
