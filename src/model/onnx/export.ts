@@ -53,6 +53,8 @@ const MAX_BYTES = 2 ** 31 - 1;
 /** The metadata that dladmm reads back: the network as JSON, and the names of the classes as a JSON array. */
 export const NETWORK_KEY = 'dladmm.network';
 export const CLASSES_KEY = 'classes';
+/** How targets were standardised, of a loss whose δ is in units of that: the layers that are written make values as they are. */
+export const TARGETS_KEY = 'dladmm.targets';
 
 function slopeOf(slope: number): number {
   if (Number.isFinite(Math.fround(slope))) return slope;
@@ -229,6 +231,9 @@ function rescaled({ weights, biases, quantisation }: OnnxParts, targets: Standar
   return { ...parameters, quantisation: { ...quantisation, scales: scales.with(-1, last) } };
 }
 
+const targetsText = ({ mean, scale }: Standardisation): string =>
+  JSON.stringify({ mean: Array.from(mean), scale: Array.from(scale) });
+
 /** What stands behind the last layer, as a prediction has it. */
 const ENDS: Readonly<Partial<Record<Loss, { readonly op: string; readonly output: 'probabilities' | 'outputs' }>>> = {
   'softmax-cross-entropy': { op: 'Softmax', output: 'probabilities' },
@@ -303,6 +308,7 @@ export function encodeOnnx(model: OnnxParts, options: OnnxOptions = {}): Uint8Ar
       { key: NETWORK_KEY, value: JSON.stringify(told) },
       ...(classes ? [{ key: CLASSES_KEY, value: JSON.stringify(classes) }] : []),
       ...(columns ? [{ key: COLUMNS_KEY, value: JSON.stringify(columns) }] : []),
+      ...(targets && network.loss === 'huber' ? [{ key: TARGETS_KEY, value: targetsText(targets) }] : []),
     ],
   });
 }

@@ -20,14 +20,27 @@ import {
 } from '../../network/network.js';
 import type { Parameters } from '../../network/parameters.js';
 import { readOptions } from '../../network/schema.js';
-import { foldStandardisation, type Standardisation } from '../../network/standardisation.js';
+import {
+  checkStandardisation,
+  foldStandardisation,
+  retarget,
+  type Standardisation,
+} from '../../network/standardisation.js';
 import { LABEL_KINDS, type LabelKind } from '../../samples/classes.js';
 import { type Column, checkColumns } from '../../samples/columns.js';
 import { Model } from '../model.js';
 import { IMPORT, type ImportOptions } from '../options.js';
-import { checkQuantisation, type Quantisation } from '../quantisation.js';
+import { checkQuantisation, codesOf, dequantised, type Quantisation } from '../quantisation.js';
 import { COLUMNS_KEY, ENCODERS_NODE } from './encoders.js';
-import { CALIBRATION_NODE, CLASSES_KEY, NETWORK_KEY, ROUNDING, SCALING_NODE, scaleName } from './export.js';
+import {
+  CALIBRATION_NODE,
+  CLASSES_KEY,
+  NETWORK_KEY,
+  ROUNDING,
+  SCALING_NODE,
+  scaleName,
+  TARGETS_KEY,
+} from './export.js';
 import { type OnnxPerceptron, type OnnxScaling, perceptronOf } from './perceptron.js';
 import { decodeOnnx, numbersOf, type OnnxModel } from './proto.js';
 
@@ -87,6 +100,40 @@ function columnsIn(metadata: ReadonlyMap<string, string>, inputs: number, file: 
   const text = metadata.get(COLUMNS_KEY);
   if (text === undefined) return undefined;
   return checkWritten(file, COLUMNS_KEY, () => checkColumns(JSON.parse(text), inputs, COLUMNS_KEY));
+}
+
+/** How targets were standardised, where a parameter of the loss is in units of that. */
+function targetsIn(
+  metadata: ReadonlyMap<string, string>,
+  loss: Loss,
+  outputs: number,
+  file: string,
+): Standardisation | undefined {
+  const text = metadata.get(TARGETS_KEY);
+  if (text === undefined || loss !== 'huber') return undefined;
+  return checkWritten(file, TARGETS_KEY, () => {
+    const rule: unknown = JSON.parse(text);
+    checkObject(rule, 'an object', TARGETS_KEY);
+    const typed = Object.entries(rule).map(([field, values]) => [field, Float64Array.from(values as number[])]);
+    return checkStandardisation(Object.fromEntries(typed), outputs, TARGETS_KEY, 'positive');
+  });
+}
+
+/** The last layer for targets that are standardised so. Of a quantised one the scales change, and no code. */
+function aimed<P extends Parameters & { readonly dtype: Dtype }>(
+  parameters: P,
+  quantisation: Quantisation | undefined,
+  targets: Standardisation,
+): { readonly parameters: P; readonly quantisation: Quantisation | undefined } {
+  const made = { ...parameters, ...retarget(parameters, undefined, targets) };
+  if (quantisation === undefined) return { parameters: made, quantisation };
+  const before = quantisation.scales.at(-1) as Float32Array;
+  const last = before.map((scale, j) => scale * (targets.scale[j] as number));
+  const W = dequantised(codesOf(parameters.weights.at(-1) as Numbers, before), last, parameters.dtype);
+  return {
+    parameters: { ...made, weights: made.weights.with(-1, W) },
+    quantisation: { ...quantisation, scales: quantisation.scales.with(-1, last) },
+  };
 }
 
 /** What metadata say, where they are sound. @throws DlAdmmError ERR_DLADMM_FORMAT */
@@ -271,9 +318,13 @@ export const onnxModel = reader((bytes: Uint8Array, file: string, options: Impor
     loss,
     ...(written?.loss === loss && lossParameters(loss, written)),
   };
-  const typed = typedParameters(parameters, options.dtype);
-  const exact = typed.dtype === 'float32' && written?.quantisation;
-  const quantisation = exact && quantisationIn(decoded, written, file, widths.length - 1);
+  const asWritten = typedParameters(parameters, options.dtype);
+  const exact = asWritten.dtype === 'float32' && written?.quantisation;
+  const grid = exact ? quantisationIn(decoded, written, file, widths.length - 1) : undefined;
+  const targets = written?.loss === loss ? targetsIn(decoded.metadata, loss, widths.at(-1) as number, file) : undefined;
+  const { parameters: typed, quantisation } = targets
+    ? aimed(asWritten, grid, targets)
+    : { parameters: asWritten, quantisation: grid };
   if (quantisation) checkWritten(file, NETWORK_KEY, () => checkQuantisation(quantisation, { network, ...typed }));
   return new Model({
     network,
@@ -281,6 +332,7 @@ export const onnxModel = reader((bytes: Uint8Array, file: string, options: Impor
     ...(quantisation && { quantisation }),
     ...(classes && { classes, labelKind: written?.labelKind ?? 'number' }),
     ...(standardisation && { standardisation }),
+    ...(targets && { targetStandardisation: targets }),
     ...(columns && { columns }),
     ...(calibration && { calibration }),
   });

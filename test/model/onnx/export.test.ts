@@ -107,6 +107,39 @@ describe('a model as ONNX says in onnxruntime what it says here', () => {
     },
   );
 
+  it.each([
+    ['one target', [5, 7, 1], { mean: Float64Array.of(5), scale: Float64Array.of(0.011) }],
+    ['targets of several scales', [5, 7, 2], { mean: Float64Array.of(5, -3), scale: Float64Array.of(0.011, 40) }],
+  ])("with Huber's loss, whose δ is in units of the standardised targets, and back: %s", async (_, layers, targets) => {
+    const parts = partsOf(layers, 'relu', 'huber');
+    const { V: weights, scales } = nearestOnGrid(parts.weights, layers, {
+      grid: 'int8',
+      dtype: 'float32',
+      scales: undefined,
+    });
+    for (const own of [parts, { ...parts, weights, quantisation: { grid: 'int8', scales } as const }]) {
+      const network = { ...parts.network, delta: 0.5 };
+      using model = new Model({ ...own, network, targetStandardisation: targets });
+      using back = await importOnnx(model.toOnnx());
+      expect(back.network).toEqual(model.network);
+      expect(back.targetStandardisation).toEqual(targets);
+      expect(back.quantisation === undefined).toBe(model.quantisation === undefined);
+      const outputs = layers.at(-1) as number;
+      const x = { rows: 40, columns: 5, data: numbers(40 * 5) };
+      const y = {
+        rows: 40,
+        columns: outputs,
+        data: Float64Array.from(numbers(40 * outputs), (value, i) => 5 + (100 * value) / (i % 2 ? 3000 : 1)),
+      };
+      const [there, here] = [await model.evaluate({ x, y }), await back.evaluate({ x, y })];
+      expect(here.loss / there.loss).toBeCloseTo(1, 5);
+      // In what a runtime answers there is no standardisation to undo.
+      const got = await runtime(model.toOnnx(), x.data, 5);
+      const wanted = (await model.predict(x)).outputs.data;
+      expect(largestDifference(got.data, wanted) / Math.max(...wanted.map(Math.abs))).toBeLessThan(1e-5);
+    }
+  });
+
   it('with one output and the hinge loss', async () => {
     using model = new Model(partsOf([4, 8, 1], 'relu', 'hinge'));
     const x = numbers(40);
