@@ -29,7 +29,7 @@ export function graphInitialisationOf(how: unknown, layers: readonly number[], d
   checkObject(how, "'glorot', 'he', { gaussian: sd } or { weights }", 'initialisation');
   if (!('weights' in how)) {
     checkKeys(how, ['gaussian'], 'initialisation');
-    return initialisationOf(how as { readonly gaussian: number }, layers, dtype) as { readonly gaussian: number };
+    return initialisationOf(how as { readonly gaussian: number }, { layers }, dtype) as { readonly gaussian: number };
   }
   checkKeys(how, ['weights'], 'initialisation');
   return { weights: checkGraphWeights(how.weights, layers, dtype, 'initialisation.weights').map((w) => w.slice()) };

@@ -5,6 +5,7 @@ import { zeros } from '../core/numbers.js';
 import { present } from '../core/objects.js';
 import type { Random } from '../core/random.js';
 import { breathe, pause } from '../tensor/inputs.js';
+import { checkNetwork, isSameActivation, type Network } from './network.js';
 import { checkParameters, type Parameters } from './parameters.js';
 import type { Standardisation } from './standardisation.js';
 
@@ -75,7 +76,11 @@ const ELSEWHERE: Readonly<Record<string, RegExp>> = {
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, ERR_DLADMM_NON_FINITE,
  * ERR_DLADMM_DETACHED
  */
-export function initialisationOf(how: Initialisation, layers: readonly number[], dtype: Dtype): Initialisation {
+export function initialisationOf(
+  how: Initialisation,
+  { layers, activation }: Pick<Network, 'layers'> & Partial<Pick<Network, 'activation'>>,
+  dtype: Dtype,
+): Initialisation {
   if (how === 'he' || how === 'glorot') return how;
   if (typeof how === 'string') {
     const [hint] = Object.entries(ELSEWHERE).filter(([, names]) => names.test(how));
@@ -103,6 +108,14 @@ export function initialisationOf(how: Initialisation, layers: readonly number[],
   checkParameters(how, layers, dtype, 'initialisation.');
   const copy = { weights: how.weights.map((v) => v.slice()), biases: how.biases.map((v) => v.slice()) };
   if (!('network' in how)) return copy;
+  const from: unknown = how.network;
+  checkNetwork(from, 'initialisation.network');
+  const own = from.activation;
+  // Without hidden layers there is none.
+  if (layers.length > 2 && activation !== undefined && !isSameActivation(own, activation)) {
+    const text = `Expected activation: ${JSON.stringify(own)}, that of the model in initialisation, but received ${JSON.stringify(activation)}, with which its weights are another function; pass { weights, biases } of it for these as they are`;
+    throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
+  }
   const { network, classes, standardisation, targetStandardisation, columns } = how;
   return { ...copy, network, ...present({ classes, standardisation, targetStandardisation, columns }) };
 }

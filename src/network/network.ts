@@ -163,6 +163,12 @@ export function nativeActivation(activation: Activation): NativeActivation {
   return { activation: 'rectifier', slope: activation.leakyRelu };
 }
 
+/** Whether they are one function, whatever they are called. */
+export function isSameActivation(a: Activation, b: Activation): boolean {
+  const [one, other] = [nativeActivation(a), nativeActivation(b)];
+  return one.activation === other.activation && one.slope === other.slope;
+}
+
 /** @throws DlAdmmError ERR_DLADMM_RANGE, ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE */
 export function checkLayers(layers: unknown): asserts layers is readonly number[] {
   if (!Array.isArray(layers)) throw expected('an array of layer widths such as [784, 256, 10]', 'layers', layers);

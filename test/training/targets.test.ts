@@ -2,7 +2,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { fit as fitModel, Model, resume, type TrainOptions } from '../../src/index.js';
+import { type Activation, fit as fitModel, Model, resume, type TrainOptions } from '../../src/index.js';
 import { importOnnx } from '../../src/onnx.js';
 import { SAMPLE_SOLVERS } from '../../src/solvers/index.js';
 import { runtime } from '../model/onnx/support.js';
@@ -139,6 +139,28 @@ describe('what was learnt of targets', () => {
       message: expect.stringMatching(/data\.y .*row 5/),
     });
     await expect(fitModel({ x: X, y: prices.slice(1) }, adam)).rejects.toMatchObject({ code: 'ERR_DLADMM_SHAPE' });
+  });
+
+  test('is where a training goes on from by the same activation alone', async () => {
+    const { model } = await fitModel({ x: X, y: prices }, { ...adam, activation: { leakyRelu: 0.2 }, epochs: 1 });
+    const next = (activation: Activation, initialisation: object = model) =>
+      fitModel({ x: X, y: prices }, { ...adam, activation, epochs: 1, initialisation } as never);
+    for (const other of ['relu', { leakyRelu: 0.1 }, { elu: 0.2 }] as const) {
+      await expect(next(other)).rejects.toMatchObject({
+        code: 'ERR_DLADMM_ARGUMENT',
+        message: expect.stringMatching(/activation: {"leakyRelu":0.2}, that of the model in initialisation/),
+      });
+    }
+    const { weights, biases } = model;
+    await next('relu', { weights, biases });
+    await next({ leakyRelu: 0.2 });
+    // 'relu' has another name.
+    const { model: plain } = await fitModel({ x: X, y: prices }, { ...adam, activation: { leakyRelu: 0 }, epochs: 1 });
+    await next('relu', plain);
+    // Where nothing is hidden there is no activation.
+    const flat = { ...adam, layers: [adam.layers[0], 1] } as never;
+    const { model: linear } = await fitModel({ x: X, y: prices }, { ...(flat as object), activation: 'tanh' } as never);
+    await fitModel({ x: X, y: prices }, { ...(flat as object), initialisation: linear } as never);
   });
 
   test('is where a training goes on from, whatever the new targets are', async () => {

@@ -9,7 +9,7 @@ import { type About, number, option, type Schema, type ValueType, whole, word } 
 const initialisation: ValueType<Initialisation> = {
   type: "'he' | 'glorot' | { gaussian: sd } | { scheme, gain } | { weights, biases } | a model",
   typed: { as: 'initialisation' },
-  check: (value, _, { network, dtype }) => initialisationOf(value as Initialisation, network.layers, dtype),
+  check: (value, _, { network, dtype }) => initialisationOf(value as Initialisation, network, dtype),
 };
 
 const graphInitialisation: ValueType<GraphInitialisation> = {
