@@ -60,6 +60,7 @@ class Minibatch : public Steps<Minibatch, Windows<StateHandle<Minibatch, Minibat
     const Napi::Env env = options.Env();
     MinibatchSetup setup;
     take_batches(options, setup);
+    setup.weighted = member_flag(options, "weighted");
     setup.gram = gram_from(options);
     setup.output = output_from(options);
     setup.gram_every = member_count(options, "gramEvery");

@@ -187,7 +187,7 @@ std::vector<BatchUpdate> sweep_of(std::size_t depth, bool interleaved) {
 
 void minibatches() {
   const Samples few{{7, 29, 16, 3}, 61};
-  const auto go = [](const std::string& name, auto&& change, const Samples& of, bool same) {
+  const auto go = [](const std::string& name, auto&& change, const Samples& of, bool same, bool weighs = false) {
     MinibatchSetup setup;
     setup.batch = 12;
     setup.seed = 5;
@@ -195,7 +195,7 @@ void minibatches() {
     setup.gram_every = 3;
     setup.sweep = sweep_of(of.widths.size() - 1, false);
     change(setup);
-    fact(name, [&] { ranks_go_as_one<MinibatchState<double>>(name, setup, 0.1, of, same); });
+    fact(name, [&] { ranks_go_as_one<MinibatchState<double>>(name, setup, 0.1, of, same, weighs); });
   };
   go(
       "low rank", [](MinibatchSetup&) {}, few, false);
@@ -215,6 +215,26 @@ void minibatches() {
         it.polyak = 0.2;
       },
       few, true);
+  go(
+      "both factors, samples that weigh",
+      [](MinibatchSetup& it) {
+        it.output = {true, 0.5, 1e-3};
+      },
+      few, true, true);
+  go(
+      "full Gram matrices with decay, samples that weigh",
+      [](MinibatchSetup& it) {
+        it.gram.form = GramForm::full;
+        it.gram.l2 = 0.03;
+      },
+      few, true, true);
+  go(
+      "full Gram matrices, fewer samples in a batch than ranks, samples that weigh",
+      [](MinibatchSetup& it) {
+        it.gram.form = GramForm::full;
+        it.batch = 2;
+      },
+      few, false, true);
   go(
       "counts, no step too long",
       [](MinibatchSetup& it) {

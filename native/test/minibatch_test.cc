@@ -602,6 +602,55 @@ void nothing_is_allocated_by_batches() {
   }
 }
 
+// A sample of weight s is the sample s times, in the Gram matrix too: one batch of all samples, some of them repeated.
+void a_sample_that_weighs_is_so_many_samples() {
+  for (const GramForm form : {GramForm::full, GramForm::low_rank}) {
+    for (const bool sparse : {false, true}) {
+      const auto trained = [&](std::size_t samples, bool weighs) {
+        MinibatchSetup setup = setup_of({9, 7, 3}, samples, samples);
+        setup.gram = {form, 4, 0.8, 0.5, 0};
+        setup.gram_every = 1;
+        setup.weighted = weighs;
+        setup.sparse = sparse;
+        MinibatchState<double> state(setup);
+        // Sample i, a table of 12 of them; behind it stand those of weight 2 once more.
+        const auto which = [](std::size_t i) { return i < 12 ? i : 3 * (i - 12); };
+        const auto entry = [](std::size_t i, std::size_t j) { return std::sin(static_cast<double>(3 * i + j * j)); };
+        Csr<double> rows;
+        rows.columns = 9;
+        for (std::size_t i = 0; i < samples; ++i) {
+          for (std::size_t j = 0; j < 9; ++j) {
+            if (!sparse) state.input().row(i)[j] = entry(which(i), j);
+            rows.indices.push_back(static_cast<std::int32_t>(j));
+            rows.values.push_back(entry(which(i), j));
+          }
+          rows.indptr.push_back(static_cast<std::int64_t>(rows.indices.size()));
+          ++rows.rows;
+          state.labels()[i] = static_cast<std::int32_t>(which(i) % 3);
+        }
+        if (sparse) append(state.sparse_input(), rows.view());
+        // 1 on average
+        for (std::size_t i = 0; i < samples && weighs; ++i) {
+          state.weights().push_back((i % 3 == 0 ? 2.0 : 1.0) * 12 / 16);
+        }
+        Random random(3);
+        for (std::size_t l = 1; l <= 2; ++l) {
+          const Network& net = setup.network;
+          state.write(ParameterBlock::W, l, normals<double>(net.outputs(l) * net.inputs(l), random, 0.5));
+          state.write(ParameterBlock::b, l, normals<double>(net.outputs(l), random, 0.5));
+        }
+        check_equal(run(state, 6, 0.1).steps, std::size_t{6}, "batches");
+        return tables_of(state);
+      };
+      const auto weighed = trained(12, true), repeated = trained(16, false);
+      for (std::size_t l = 0; l < 2; ++l) {
+        check_at_most(gap(weighed[l], repeated[l]), 1e-10,
+                      text(form == GramForm::full ? "full" : "low rank", sparse ? ", sparse" : "", ", layer ", l + 1));
+      }
+    }
+  }
+}
+
 void memory_is_what_was_announced() {
   MinibatchSetup setup = setup_of({100, 200, 10}, 4000, 100);
   const double less = MinibatchState<float>::required_bytes(setup);
@@ -614,6 +663,10 @@ void memory_is_what_was_announced() {
   setup.gram.form = GramForm::full;
   check_close(MinibatchState<float>::required_bytes(setup) / (4.0 * 3 * (101 * 101 + 201 * 201) + larger), 1, 0.2,
               "and full Gram matrices three times their size");
+  const double alike = MinibatchState<float>::required_bytes(setup);
+  setup.weighted = true;
+  check_close(MinibatchState<float>::required_bytes(setup) - alike, 4.0 * 200 * 201, 1e-9,
+              "where samples weigh, with the widest input of a batch once more");
 }
 
 void stopping_and_diverging() {
@@ -702,6 +755,7 @@ int main() {
   fact("float: hard cases stay finite", hard_cases_stay_finite<float>);
   fact("double: hard cases stay finite", hard_cases_stay_finite<double>);
   fact("nothing is allocated by batches", nothing_is_allocated_by_batches);
+  fact("a sample that weighs is so many samples", a_sample_that_weighs_is_so_many_samples);
   fact("memory is what was announced", memory_is_what_was_announced);
   fact("stopping and diverging", stopping_and_diverging);
   fact("a state taken up again goes on bit for bit", a_state_taken_up_again_goes_on_bit_for_bit);

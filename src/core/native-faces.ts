@@ -363,6 +363,8 @@ export interface NativeMinibatchOptions extends NativeBatchOptions {
   readonly nesterov: boolean;
   readonly scheduleFree: boolean;
   readonly l2: number;
+  /** Whether weights of samples will be loaded. */
+  readonly weighted?: boolean;
   /** Pairs of block and layer. */
   readonly sweep: readonly number[];
 }

@@ -38,10 +38,11 @@ export function startFor(network: Network, seed = 2, scale = 0.7): Vector {
 
 const flat = (rows: readonly Float64Array[]): Float64Array => Float64Array.from(rows.flatMap((row) => [...row]));
 
-export const forAddon = ({ x, labels, y }: Samples): LabelledSamples => ({
+export const forAddon = ({ x, labels, y, weights }: Samples): LabelledSamples => ({
   x: flat(x),
   ...(labels && { labels }),
   ...(y && { y: flat(y) }),
+  ...(weights && { weights }),
 });
 
 /** Where W_l and b_l lie in a vector of all parameters. */

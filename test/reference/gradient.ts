@@ -10,6 +10,8 @@ export interface Samples {
   readonly x: readonly Float64Array[];
   readonly labels?: readonly number[];
   readonly y?: readonly Float64Array[];
+  /** What they count for, 1 on average; all alike if absent. */
+  readonly weights?: readonly number[];
 }
 
 /** W_1, b_1, W_2, … one after the other, row-major. */

@@ -106,6 +106,7 @@ export function* minibatchPlainly(
   const { batchSize, gramMemory, gramEvery, relativeDamping, momentum, nesterov, scheduleFree, l2, interleaved } =
     settings;
   const { f, slope } = activationOf(network);
+  const weightOf = (sample: number): number => samples.weights?.[sample] ?? 1;
   const W = joined(network, start);
   const L = W.length;
   const V = W.map((Wl) => scaled(0, Wl));
@@ -136,21 +137,29 @@ export function* minibatchPlainly(
         a = map(at(z, z.length - 1, 'z'), f);
       }
 
-      // A_l ← β A_l + (1 − β) ãᵀã/B
-      const due = taken === 0 || since >= Math.min(gramEvery, taken);
-      since = due ? 1 : since + 1;
+      // A_l ← β A_l + (1 − β) ãᵀSã/B
+      const rooted = (rows: Matrix64): Matrix64 =>
+        map(rows, (value, i) => Math.sqrt(weightOf(at(which, i, 'which'))) * value);
+      const weighs = which.some((sample) => weightOf(sample) > 0);
+      const due = weighs && (taken === 0 || since >= Math.min(gramEvery, taken));
+      since = due ? 1 : since + (weighs ? 1 : 0);
+      if (taken === 0 && !due) {
+        batches += 1;
+        yield { w: parted(W), loss: 0, D: [] };
+        continue;
+      }
       if (due) {
         taken += 1;
         const keep = Math.min(gramMemory, 1 - 1 / taken);
         for (const [l, input] of inputs.entries()) {
-          const fresh = scaled((1 - keep) / B, transposedTimes(input, input));
+          const fresh = scaled((1 - keep) / B, transposedTimes(rooted(input), rooted(input)));
           A[l] = taken === 1 ? fresh : plus(fresh, keep, at(A, l, 'A'));
         }
         const drawn = which.map((_, i) => {
           const row = Array.from({ length: at(W, L - 1, 'W').rows }, (_v, j) => entry(at(z, L - 1, 'z'), i, j));
           return settings.factors === 'both' ? drawnMultiplier(network, row, settings.seed, taken - 1, i) : row;
         });
-        let v = matrix(B, at(W, L - 1, 'W').rows, (i, j) => at(at(drawn, i, 'drawn'), j, 'v'));
+        let v = rooted(matrix(B, at(W, L - 1, 'W').rows, (i, j) => at(at(drawn, i, 'drawn'), j, 'v')));
         for (let l = L - 1; l >= 0; l--) {
           const fresh = scaled((1 - keep) / B, transposedTimes(v, v));
           P[l] = taken === 1 ? fresh : plus(fresh, keep, at(P, l, 'P'));
@@ -201,9 +210,10 @@ export function* minibatchPlainly(
       const gradients = which.map((sample, i) => {
         const row = Array.from({ length: outputs.columns }, (_, j) => entry(outputs, i, j));
         const [value, gradient] = lossOf(network, row, samples, sample);
-        loss += value;
-        least += leastLossOf(network, samples, sample);
-        return gradient;
+        const weight = weightOf(sample);
+        loss += weight * value;
+        least += weight * leastLossOf(network, samples, sample);
+        return gradient.map((each) => weight * each);
       });
       const D: Matrix64[] = [];
       D[L - 1] = matrix(B, outputs.columns, (i, j) => at(at(gradients, i, 'gradients'), j, 'gradient'));

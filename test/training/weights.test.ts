@@ -77,6 +77,64 @@ describe('a sample of weight s is the sample s times', () => {
   });
 });
 
+describe('the same holds for minibatch-admm, whose A_l counts samples as its gradients do', () => {
+  const own = { ...COMMON, solver: 'minibatch-admm', layers: [3, 5, 3], loss: 'hinge', iterations: 4 } as const;
+  const sparse = ({ data, rows, columns }: Matrix) => ({
+    data: Float64Array.from(data),
+    indices: Int32Array.from(data, (_, k) => k % columns),
+    indptr: Int32Array.from({ length: rows + 1 }, (_, i) => i * columns),
+    rows,
+    columns,
+  });
+  const trained = async (data: object, options: object) =>
+    parametersOf((await fit(data as never, { ...own, ...options } as never)).model as unknown as Model);
+
+  // Of the hinge loss v_l is drawn from nothing.
+  test.each([
+    ['in low rank', { factors: 'input', rank: 2 }],
+    ['in whole Gram matrices', { factors: 'input', gram: 'full' }],
+    ['both factors', { rank: 2 }],
+    ['both factors, in whole Gram matrices', { gram: 'full' }],
+    ['schedule-free', { scheduleFree: true }],
+    ['with a regulariser', { regularise: { W: { l1: 1e-3 } } }],
+  ])('%s: a step on all samples, dense or sparse', async (_, options) => {
+    for (const form of [(rows: Matrix) => rows, sparse]) {
+      const weighted = await trained({ x: form(x), labels, weights }, { ...options, batchSize: SAMPLES });
+      const twice = await trained(
+        { x: form(repeated.x), labels: repeated.labels },
+        { ...options, batchSize: times.length },
+      );
+      expect(gap(weighted, twice)).toBeLessThan(1e-10);
+      expect(gap(weighted, await trained({ x: form(x), labels }, { ...options, batchSize: SAMPLES }))).toBeGreaterThan(
+        1e-5,
+      );
+    }
+  });
+
+  test.each([
+    ['', {}],
+    [', in whole Gram matrices', { gram: 'full' }],
+    [', with the first factor alone', { factors: 'input' }],
+  ])('samples of weight 0 change nothing, however large they are%s', async (_, options) => {
+    const all = matrix(SAMPLES + 8, 3, (i, j) => (i < SAMPLES ? (x.data[3 * i + j] ?? 0) : 1e3));
+    const more = { x: all, labels: Int32Array.from({ length: SAMPLES + 8 }, (_each, i) => i % 3) };
+    const some = { ...options, loss: 'softmax-cross-entropy', batchSize: SAMPLES + 8, shuffle: false };
+    const counted = Array.from(more.labels, (_each, i) => (i < SAMPLES ? 1 : 0));
+    const found = await trained({ ...more, weights: counted }, some);
+    expect(gap(found, await trained({ x, labels }, some))).toBeLessThan(1e-10);
+  });
+
+  test('a batch of such samples alone is one that nothing is learnt from', async () => {
+    const first = Array.from(labels, (_each, i) => (i < 8 ? 0 : 1));
+    for (const gram of ['low-rank', 'full'] as const) {
+      const options = { ...own, gram, batchSize: 8, shuffle: false, epochs: 2, iterations: undefined } as const;
+      const { status, model } = await fit({ x, labels, weights: first }, options as never);
+      expect(status).toEqual({ kind: 'completed' });
+      expect(parametersOf(model as unknown as Model).every(Number.isFinite)).toBe(true);
+    }
+  });
+});
+
 describe('for the solvers that split the network into variables', () => {
   const options = { ...COMMON, layers: [3, 3], iterations: 3000, trainMetrics: false } as const;
   test.each(SAMPLE_SOLVERS.filter(({ name }) => !Object.hasOwn(FULL, name)).map(({ name }) => name))(

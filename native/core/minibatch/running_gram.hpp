@@ -1,9 +1,10 @@
 // The running Gram matrix of a layer's input, and products with (A + δI)⁻¹, which is what it is there for.
 //
-//     A <- βA + (1 − β) ãᵀ ã / B,   δ = λ + c (trace(A)/n + λ)
+//     A <- βA + (1 − β) ãᵀ S ã / B,   δ = λ + c (trace(A)/n + λ)
 //
-// ã is the input of the layer with a column of ones (which b_l meets), n columns in all; λ is the weight of ½‖[W_l
-// b_l]‖². As long as the plain mean of the batches taken in is shorter than the memory of β, it stands for A.
+// ã is the input of the layer with a column of ones (which b_l meets), n columns in all; S = diag(s) has what the
+// samples count for, I where all count alike; λ is the weight of ½‖[W_l b_l]‖². As long as the plain mean of the
+// batches taken in is shorter than the memory of β, it stands for A.
 //
 //   full      A is kept, and A + δI inverted by Cholesky: n² B + n³ flops for a batch that is taken in, 2n² for a row
 //             that is multiplied. Where A + δI is not positive definite in T, δ grows until it is.
@@ -18,6 +19,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -49,6 +51,15 @@ struct GramSettings {
 
   // r of a layer whose input has n columns.
   [[nodiscard]] std::size_t rank_of(std::size_t n) const { return form == GramForm::full ? 0 : (rank < n ? rank : n); }
+};
+
+// s of a batch: what its samples, rows of `of`, count for.
+struct BatchWeights {
+  std::span<const double> of;  // none where all count alike
+  std::span<const std::uint32_t> samples;
+
+  [[nodiscard]] bool none() const { return of.empty(); }
+  [[nodiscard]] double operator[](std::size_t i) const { return of[samples[i]]; }
 };
 
 template <typename T>
@@ -86,13 +97,20 @@ class RunningGram {
 
   // Takes in the inputs of a batch, B x n, and finds afresh what `apply` multiplies by. False where A is not finite.
   // `scratch` is B x r; `sums` has room for products of sums_room(n, settings) entries over a whole batch.
-  // `share`: of B samples, of which others may have their part.
+  // `share`: of B samples, of which others may have their part. `room`: weighed_room(B, n, settings) entries where
+  // samples weigh.
   [[nodiscard]] bool take_in(Team& team, PieceSums<T>& sums, MatrixView<const T> input, MatrixView<T> scratch,
-                             const Share& share = {}) {
-    return learn(team, sums, DenseBatch{input, share}, scratch);
+                             const Share& share = {}, const BatchWeights& weights = {}, std::span<T> room = {}) {
+    return learn(team, sums, DenseBatch{input, share, weights, room}, scratch);
   }
-  [[nodiscard]] bool take_in(Team& team, PieceSums<T>& sums, const CsrView<T>& input, MatrixView<T> scratch) {
-    return learn(team, sums, SparseBatch{input, transposed(input)}, scratch);
+  [[nodiscard]] bool take_in(Team& team, PieceSums<T>& sums, const CsrView<T>& input, MatrixView<T> scratch,
+                             const BatchWeights& weights = {}) {
+    return learn(team, sums, SparseBatch{input, transposed(input), weights}, scratch);
+  }
+
+  // Of √s ã: the low-rank form weighs its scratch instead.
+  [[nodiscard]] static std::size_t weighed_room(std::size_t batch, std::size_t size, const GramSettings& settings) {
+    return settings.form == GramForm::full ? batch * size : 0;
   }
 
   [[nodiscard]] static std::size_t sums_room(std::size_t batch, std::size_t size, const GramSettings& settings) {
@@ -174,15 +192,22 @@ class RunningGram {
   // Steps of subspace iteration with the first batch, as U begins anywhere.
   static constexpr int kFirstTurns = 3;
 
-  // What is asked of ã: ‖ã‖², ãU, ãᵀY, and ãᵀã, of which the lower triangle counts.
+  // What is asked of ã: ⟨ã, Sã⟩, ãU, ãᵀY, and ãᵀSã, of which the lower triangle counts.
   struct DenseBatch {
     MatrixView<const T> rows;
     const Share& share;
+    const BatchWeights& weights;
+    std::span<T> room;
 
     [[nodiscard]] std::size_t count() const { return share.all(rows.rows); }
     [[nodiscard]] double square_norm(Team& team) const {
       double sum = sum_pieces<double>(team, rows.rows, rows.columns, [&](Rows own, unsigned) {
-        return elementwise::square_norm<T>(rows.rows_from(own));
+        if (weights.none()) return elementwise::square_norm<T>(rows.rows_from(own));
+        double weighed = 0;
+        for (std::size_t i = own.first; i < own.first + own.count; ++i) {
+          weighed += weights[i] * elementwise::square_norm<T>(rows.rows_from(i, 1));
+        }
+        return weighed;
       });
       share.sum(std::span<double>(&sum, 1));
       return sum;
@@ -197,7 +222,15 @@ class RunningGram {
     }
     // n x B times B x n
     void gram(Team& team, PieceSums<T>& sums, MatrixView<T> out) const {
-      sum_over(team, sums, share, rows, rows, out, Part::lower);
+      if (weights.none()) return sum_over(team, sums, share, rows, rows, out, Part::lower);
+      const MatrixView<T> weighed(room.data(), rows.rows, rows.columns);
+      each_piece(team, rows.rows, rows.columns, [&](Rows own, unsigned) {
+        for (std::size_t i = own.first; i < own.first + own.count; ++i) {
+          entrywise::each([root = static_cast<T>(std::sqrt(weights[i]))](T x, T& to) DLADMM_INLINE { to = root * x; },
+                          rows.rows_from(i, 1), weighed.rows_from(i, 1));
+        }
+      });
+      sum_over(team, sums, share, weighed, weighed, out, Part::lower);
     }
     // r x B times B x r
     void square(Team& team, PieceSums<T>& sums, MatrixView<const T> y, MatrixView<T> out) const {
@@ -218,6 +251,7 @@ class RunningGram {
   struct SparseBatch {
     CsrView<T> rows;
     Csr<T> columns;  // ãᵀ, whose rows are sorted
+    const BatchWeights& weights;
 
     [[nodiscard]] std::size_t count() const { return rows.rows; }
     [[nodiscard]] double square_norm(Team& team) const {
@@ -230,7 +264,7 @@ class RunningGram {
             entry += static_cast<double>(a.values[k]);
             // Entries at the same place add up.
             if (k + 1 < a.end(j) && a.indices[k + 1] == a.indices[k]) continue;
-            sum += entry * entry;
+            sum += (weights.none() ? 1 : weights[static_cast<std::size_t>(a.indices[k])]) * entry * entry;
             entry = 0;
           }
         }
@@ -241,11 +275,30 @@ class RunningGram {
     void back(Team& team, PieceSums<T>&, MatrixView<const T> y, MatrixView<T> out) const {
       sum_products<T>(team, columns.view(), y, out);
     }
-    void gram(Team& team, PieceSums<T>&, MatrixView<T> out) const { sum_products<T>(team, columns.view(), rows, out); }
+    void gram(Team& team, PieceSums<T>&, MatrixView<T> out) const {
+      if (weights.none()) return sum_products<T>(team, columns.view(), rows, out);
+      Csr<T> weighed = columns;
+      for (std::size_t k = 0; k < weighed.values.size(); ++k) {
+        weighed.values[k] *= static_cast<T>(weights[static_cast<std::size_t>(weighed.indices[k])]);
+      }
+      sum_products<T>(team, weighed.view(), rows, out);
+    }
     void square(Team& team, PieceSums<T>& sums, MatrixView<const T> y, MatrixView<T> out) const {
       sum_products<T>(team, sums, y, y, out, Part::lower);
     }
   };
+
+  // Y <- S Y, or √S Y
+  enum class Weighing : std::uint8_t { whole, root };
+  static void weigh(Team& team, const BatchWeights& weights, Weighing by, MatrixView<T> y) {
+    if (weights.none()) return;
+    each_piece(team, y.rows, y.columns, [&](Rows own, unsigned) {
+      for (std::size_t i = own.first; i < own.first + own.count; ++i) {
+        const auto factor = static_cast<T>(by == Weighing::whole ? weights[i] : std::sqrt(weights[i]));
+        entrywise::each([factor](T& to) DLADMM_INLINE { to *= factor; }, y.rows_from(i, 1));
+      }
+    });
+  }
 
   template <typename Batch>
   [[nodiscard]] bool learn(Team& team, PieceSums<T>& sums, const Batch& input, MatrixView<T> scratch) {
@@ -267,7 +320,7 @@ class RunningGram {
     entrywise::each([](From x, To& out) DLADMM_INLINE { out = static_cast<To>(x); }, from, to);
   }
 
-  // A <- keep A + (1 − keep) ãᵀã/B
+  // A <- keep A + (1 − keep) ãᵀSã/B
   template <typename Batch>
   void absorb(Team& team, PieceSums<T>& sums, const Batch& input, double keep) {
     // The factor is found afresh: its room holds the sum meanwhile.
@@ -307,10 +360,11 @@ class RunningGram {
 
   void round_basis() { convert<T, double>(basis_.view(), u_.view()); }
 
-  // U <- orth((A + εI) U) for A = keep U H Uᵀ + (1 − keep) ãᵀã/B.
+  // U <- orth((A + εI) U) for A = keep U H Uᵀ + (1 − keep) ãᵀSã/B.
   template <typename Batch>
   void turn_basis(Team& team, PieceSums<T>& sums, const Batch& input, MatrixView<T> scratch, double keep) {
     input.times(team, u_.view(), scratch);
+    weigh(team, input.weights, Weighing::whole, scratch);
     input.back(team, sums, scratch, image_.view());
     const double take = (1 - keep) / static_cast<double>(input.count());
     const double shift = kShift * trace_ / static_cast<double>(size_);
@@ -335,6 +389,7 @@ class RunningGram {
   template <typename Batch>
   void project(Team& team, PieceSums<T>& sums, const Batch& input, MatrixView<T> scratch, double keep) {
     input.times(team, u_.view(), scratch);
+    weigh(team, input.weights, Weighing::root, scratch);
     input.square(team, sums, scratch, projected_.view());
     const double take = (1 - keep) / static_cast<double>(input.count());
     const MatrixView<double> h = h_.view();
@@ -416,7 +471,7 @@ class RunningGram {
   // low_rank
   Matrix<double> basis_, other_basis_;   // U, and what becomes the next one
   Matrix<double> h_, small_, turned_;    // H, and room for matrices of r x r
-  Matrix<T> u_, m_, image_, projected_;  // U, M, ãᵀãU and Uᵀãᵀ ãU, as products take and give them
+  Matrix<T> u_, m_, image_, projected_;  // U, M, ãᵀSãU and Uᵀãᵀ SãU, as products take and give them
   Matrix<T> split_m_;                    // M of δ + s
 };
 

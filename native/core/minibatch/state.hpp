@@ -7,9 +7,11 @@
 //     z_L  D_L = ∇R(z_L)
 //     a_l  D = D_{l+1} W_{l+1}                              batch x n_l
 //     z_l  D_l = D ∘ f'(z_l)
-//     W_l  A_l <- βA_l + (1 − β) ãᵀ_{l-1} ã_{l-1} / B       where it is due
+//     W_l  A_l <- βA_l + (1 − β) ãᵀ_{l-1} S ã_{l-1} / B     where it is due
 //          V_l <- μV_l + S_l,  S_l = (D_lᵀ ã_{l-1} / B + λ[W_l b_l]) (A_l + δ_l I)⁻¹
 //          [W_l b_l] <- [W_l b_l] − η V_l / (1 − μᵏ)        (with Nesterov's look ahead, − η (S_l + μV_l) / (1 − μᵏ⁺¹))
+//
+// S = diag(s) has what the samples of the batch count for, as ∇R(z_L) has: a sample of weight s is the sample s times.
 //
 // S_l is what lies between [W_l b_l] and the minimiser of ½‖target_l − W_l a_{l-1} − b_l‖²/B + (λ/2)‖[W_l b_l]‖² +
 // (δ_l/2)‖[W_l b_l] − its old value‖², with A_l in place of the batch's own Gram matrix.
@@ -119,6 +121,7 @@ struct MinibatchSetup {
   // Whether the features are sparse, and how many entries they have.
   bool sparse = false;
   std::size_t entries = 0;
+  bool weighted = false;  // whether samples are known to weigh
   // Of the samples, where others have the rest: batches are of all, and so are what is summed over them. Not of sparse
   // features.
   Share share;
@@ -194,6 +197,8 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
   // parameters are those that the run began with, and the rest is as new.
   void run(std::size_t count, std::span<const double> steps, const std::atomic<bool>& asked, StepsRecord& record) {
     this->need_all_rows();
+    // A learner may be given weights with a later batch.
+    if (!weights_.empty() && weighed_.size() < weighed_room()) weighed_ = Buffer<T>(weighed_room());
     const std::atomic<bool>& stop = this->heeded(asked);
     const AtWork here(stop);
     finite_.keep();
@@ -284,7 +289,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
   static constexpr double kLeastDoubt = 1e-12;
 
   using Base::depth, Base::targets;
-  using Base::setup_, Base::sparse_, Base::team_, Base::x_;
+  using Base::setup_, Base::sparse_, Base::team_, Base::weights_, Base::x_;
 
   MinibatchState(const MinibatchSetup& setup, Shell) : Base(setup), layers_(depth()), scratch_(team_.size()) {}
 
@@ -349,6 +354,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     if (std::ranges::any_of(setup_.regularisers, &Regulariser::spectral)) this->declare_spectral(plan, spectral_);
     plan.buffer(prepared_, prepared);
     plan.buffer(images_, batch, rank);
+    if (setup_.weighted) plan.buffer(weighed_, weighed_room());
     plan.other(4 * static_cast<double>(setup_.all_samples()),
                [this] { epochs_ = Epochs(setup_.all_samples(), setup_.batch, setup_.shuffle, setup_.seed); });
     plan.made(own_, setup_.share, setup_.samples, batch, std::size_t{1});
@@ -389,6 +395,22 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
   [[nodiscard]] bool is_bounded() const { return setup_.polyak > 0; }
   // Whether all of S_l is found before any of it is taken.
   [[nodiscard]] bool is_held() const { return setup_.output.used || is_bounded(); }
+
+  // Of the widest layer, as one is taken in after the other.
+  [[nodiscard]] std::size_t weighed_room() const {
+    std::size_t room = 0;
+    for (std::size_t l = 1; l <= depth(); ++l) {
+      if (is_sparse(l)) continue;
+      room = std::max(room, RunningGram<T>::weighed_room(setup_.batch, setup_.network.inputs(l) + 1, setup_.gram));
+    }
+    return room;
+  }
+  // What these samples count for.
+  [[nodiscard]] BatchWeights weights_of(std::span<const std::uint32_t> samples) const {
+    const bool alike =
+        weights_.empty() || std::ranges::all_of(samples, [this](std::uint32_t i) { return weights_[i] == 1; });
+    return alike ? BatchWeights() : BatchWeights{weights_, samples};
+  }
 
   [[nodiscard]] bool shared() const { return setup_.share.ranks != nullptr; }
   [[nodiscard]] bool is_sparse(std::size_t l) const { return l == 1 && Base::is_sparse(); }
@@ -442,11 +464,20 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     const std::size_t count = samples.size();
     forward(samples);
     BatchLoss found = update_output_z(samples);
-    setup_.share.sum(std::span<double>(&found.loss, 1));
+    std::array<double, 2> of_all{found.loss, found.weight};
+    setup_.share.sum(std::span<double>(of_all));
+    found.loss = of_all[0];
+    const bool weighs = of_all[1] > 0;
     if (is_bounded() && setup_.network.loss.may_be_negative()) setup_.share.sum(std::span<double>(&found.least, 1));
     loss = found.loss;
     mean_excess_ = std::max(0.0, found.loss - found.least) / static_cast<double>(batch.size());
-    if (!std::isfinite(loss) || !take_in_batch(samples, batch.size())) return false;
+    if (!std::isfinite(loss)) return false;
+    // A batch that weighs nothing tells nothing of A_l; before there is one no step can be measured.
+    if (weighs && !take_in_batch(samples, batch.size())) return false;
+    if (taken_in_ == 0) {
+      ++step_number_;
+      return true;
+    }
     const std::span<const BatchUpdate> rest = std::span(setup_.sweep).subspan(1);
     for (std::size_t i = 0; i < rest.size(); ++i) {
       const auto [block, l] = rest[i];
@@ -474,14 +505,15 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     }
     ++taken_in_;
     since_taken_ = 1;
+    const BatchWeights weights = weights_of(samples);
     for (const BatchUpdate& update : setup_.sweep) {
       if (update.block != BatchBlock::W) continue;
       RunningGram<T>& gram = *of(update.layer).gram;
       const MatrixView<T> images(images_.data(), count, gram.rank());
       const Share share{setup_.share.ranks, 0, batch};
-      const bool taken = is_sparse(update.layer)
-                             ? gram.take_in(team_, sums_, sparse_batch_.view(), images)
-                             : gram.take_in(team_, sums_, input_of(update.layer, count), images, share);
+      const bool taken = is_sparse(update.layer) ? gram.take_in(team_, sums_, sparse_batch_.view(), images, weights)
+                                                 : gram.take_in(team_, sums_, input_of(update.layer, count), images,
+                                                                share, weights, weighed_.span());
       if (!taken) return false;
     }
     return !setup_.output.used || take_in_drawn(samples, batch);
@@ -568,13 +600,14 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     }
   }
 
-  // R summed over a batch, and what that is not below.
+  // R summed over a batch, what that is not below, and what its samples count for together.
   struct BatchLoss {
-    double loss = 0, least = 0;
+    double loss = 0, least = 0, weight = 0;
 
     BatchLoss& operator+=(const BatchLoss& more) {
       loss += more.loss;
       least += more.least;
+      weight += more.weight;
       return *this;
     }
   };
@@ -591,6 +624,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
                        [&](std::size_t i, std::span<double> values) {
                          const SampleTarget target = targets().of(samples[rows.first + i], values);
                          found.least += least_loss(setup_.network.loss, target);
+                         found.weight += target.weight;
                          return target;
                        },
                        [&](std::size_t i, std::span<const double> gradient) {
@@ -910,6 +944,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
   Buffer<T> gradient_;              // of all ranks, [W_1 b_1], …
   Buffer<T> prepared_;              // ã_{l-1} (A_l + δ_l I)⁻¹
   Buffer<T> images_;                // ã_{l-1} U, batch x r
+  Buffer<T> weighed_;               // √S ã_{l-1}, where samples weigh and A_l is whole
   std::array<Buffer<T>, 2> drawn_;  // v_l and v_{l-1}
   Buffer<T> turned_;                // R or S_l, then ν_l S_l
   Buffer<T> seen_;                  // M R and Uᵀ∇ of every chunk

@@ -12,7 +12,7 @@
  * What is left for layer l is min over [W b] of ‖target_l − W a_{l−1} − b‖² with a proximal term. It is solved exactly, with
  * the Gram matrix of ã_{l−1} = (a_{l−1}, 1) not of this batch alone but averaged over past ones:
  *
- *     A_l ← β A_l + (1 − β) ã_{l−1}ᵀ ã_{l−1} / B      every k-th batch
+ *     A_l ← β A_l + (1 − β) ã_{l−1}ᵀ S ã_{l−1} / B    every k-th batch, S = diag(s) what its samples count for
  *     S_l = (D_lᵀ ã_{l−1} / B + λ[W_l b_l]) (A_l + δ_l I)⁻¹,   δ_l = λ + c · (trace(A_l)/n + λ)
  *     V_l ← μ V_l + S_l
  *     [W_l b_l] ← [W_l b_l] − η (S_l + μ V_l) / (1 − μᵏ⁺¹)   or − η V_l / (1 − μᵏ) without Nesterov's look ahead, in batch k: V_l began with 0

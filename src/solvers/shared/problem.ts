@@ -72,7 +72,11 @@ export const samples: Problem<LabelledSamples, LabelledSamples, NativeState> = {
     const { rows, sparse } = own.source;
     return {
       samples: rows,
-      setup: { samples: rows, ...(sparse && { entries: sparse.indices.length }) },
+      setup: {
+        samples: rows,
+        ...(sparse && { entries: sparse.indices.length }),
+        ...(own.weights && { weighted: true }),
+      },
       add,
       ...(share && { fingerprint: () => fingerprintOf(all, dtype) }),
       async open(State, options, made) {
@@ -117,7 +121,8 @@ function fedBy(set: StoredSet, network: Network, dtype: Dtype): Omit<Checked<Nat
     feed(batches, spills) {
       feed = new Feed(set, network, dtype, batches);
       [whole, spilling] = [batches.batch === undefined, spills];
-      return { feed, setup: { samples: feed.samples, ...(!whole && { shuffle: false }) } };
+      const weighted = set.blocks.weighted && { weighted: true };
+      return { feed, setup: { samples: feed.samples, ...(!whole && { shuffle: false }), ...weighted } };
     },
     async open(State, options, made) {
       const bytesOf = (of: typeof options): number => (State.requiredBytes?.(of) ?? 0) + (feed?.bytes ?? 0);

@@ -124,27 +124,40 @@ describe('mini-batch dlADMM is what its file says', () => {
     ['schedule-free, both factors', { scheduleFree: true, factors: 'both' }, NETWORK],
     ['both factors, a single layer', { factors: 'both' }, { ...NETWORK, layers: [5, 3] }],
   ];
+  /** 0, 1 or 2 of them, over their mean. */
+  const weights = Array.from({ length: 34 }, (_, i) => ((i % 3) * 34) / 33);
+  const weighing: readonly [string, Partial<PlainSettings>, Network, readonly number[]][] = [
+    ['samples that weigh', {}, NETWORK, weights],
+    ['samples that weigh, batches wider than the layers', { batchSize: 20 }, NETWORK, weights],
+    ['samples that weigh, batches that weigh nothing', { batchSize: 1, shuffle: false }, NETWORK, weights],
+    ['samples that weigh, schedule-free', { scheduleFree: true, polyak: 0.3 }, NETWORK, weights],
+    ["samples that weigh, both factors, Polyak's bound", { factors: 'both', polyak: 0.2 }, NETWORK, weights],
+    ['samples that weigh, counts', { polyak: 0.2, step: () => 1 }, { ...NETWORK, loss: 'poisson' }, weights],
+  ];
 
-  test.each(cases)('%s', async (_, changes, network) => {
-    const settings = { ...PLAIN, ...changes };
-    const samples = samplesFor(network, 34);
-    const start = startFor(network);
-    for (const gram of ['full', 'low-rank'] as const) {
-      for (const threads of [1, 2]) {
-        const { interleaved: early, step, ...own } = settings;
-        const options = { ...own, gram, rank: 100, threads, ...(early && { sweep: interleaved }) };
-        using state = await open(network, options, samples, start);
-        const plain = minibatchPlainly(network, samples, start, settings);
-        for (let t = 1; t <= 25; t += 1) {
-          const { w, loss } = plain.next().value;
-          const ran = await state.run(1, ({ step: at }) => step(at));
-          expect(ran).toMatchObject({ steps: 1, stopped: false, diverged: false });
-          expect(ran.loss * ran.samples).toBeCloseTo(loss, 8);
-          expect(relativeGap(await vectorOf(state), w)).toBeLessThan(1e-8);
+  test.each<[string, Partial<PlainSettings>, Network, (readonly number[])?]>([...cases, ...weighing])(
+    '%s',
+    async (_, changes, network, weights) => {
+      const settings = { ...PLAIN, ...changes };
+      const samples = { ...samplesFor(network, 34), ...(weights && { weights }) };
+      const start = startFor(network);
+      for (const gram of ['full', 'low-rank'] as const) {
+        for (const threads of [1, 2]) {
+          const { interleaved: early, step, ...own } = settings;
+          const options = { ...own, gram, rank: 100, threads, ...(early && { sweep: interleaved }) };
+          using state = await open(network, options, samples, start);
+          const plain = minibatchPlainly(network, samples, start, settings);
+          for (let t = 1; t <= 25; t += 1) {
+            const { w, loss } = plain.next().value;
+            const ran = await state.run(1, ({ step: at }) => step(at));
+            expect(ran).toMatchObject({ steps: 1, stopped: false, diverged: false });
+            expect(ran.loss * ran.samples).toBeCloseTo(loss, 8);
+            expect(relativeGap(await vectorOf(state), w)).toBeLessThan(1e-8);
+          }
         }
       }
-    }
-  });
+    },
+  );
 
   test('where all W follow all targets, D_l is the back-propagated gradient', () => {
     const { D } = minibatchPlainly(NETWORK, SAMPLES, START, { ...PLAIN, batchSize: 34, shuffle: false }).next().value;
