@@ -372,7 +372,27 @@ void exact_zeros_and_bounds() {
   box.lower = -0.1;
   box.upper = 0.3;
   const Matrix<float> inside = step_from<float>(v, box, 1, 1);
-  for (const float x : inside.flat()) check(x >= -0.1F && x <= 0.3F, "a bound is exact");
+  for (const float x : inside.flat()) {
+    // The nearest floats to both lie beyond them.
+    check(static_cast<double>(x) >= -0.1 && static_cast<double>(x) <= 0.3, "a bound is exact");
+  }
+  box.lower = box.upper = 0.1;
+  const Matrix<float> between = step_from<float>(v, box, 1, 1);
+  for (const float x : between.flat()) check_equal(x, 0.1F, "the nearest, between two floats");
+  box.upper = 1e300;
+  box.lower = -1e300;
+  const Matrix<float> free = step_from<float>(v, box, 1, 1);
+  for (const float x : free.flat()) check(std::isfinite(x), "bounds beyond all floats");
+  for (const bool whole : {false, true}) {
+    Regulariser ball;
+    (whole ? ball.norm : ball.neuron_norm) = 0.7;
+    const Matrix<float> shorter = step_from<float>(v, ball, 1, 1);
+    double squares = 0;
+    for (const float x : std::span(shorter.flat()).subspan(whole ? 0 : 3)) {
+      squares += static_cast<double>(x) * static_cast<double>(x);
+    }
+    check(squares <= 0.7 * 0.7 && squares > 0.489999, "so is a ball, in double");
+  }
 }
 
 void refuses_what_has_no_closed_form() {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <span>
 
 #include "core/functions/elementwise.hpp"
@@ -13,6 +14,8 @@ namespace dladmm {
 namespace {
 
 constexpr std::size_t kColumns = 64;
+// Units by which a row grows where its factor and then its products are rounded, and what its length is found wrong by.
+constexpr double kScaled = 2;
 
 // body(j, ‖v_j‖) for each column j.
 template <typename T, typename Body>
@@ -35,6 +38,12 @@ template <typename T>
 void scale(MatrixView<T> v, double factor) {
   if (factor == 1) return;
   entrywise::each([c = static_cast<T>(factor)](T& x) DLADMM_INLINE { x = c == T(0) ? T(0) : c * x; }, v);
+}
+
+// The radius of a ball that rounding in T to within `parts` units leads not out of.
+template <typename T>
+double inner(double ball, double parts) {
+  return ball * (1 - parts * static_cast<double>(std::numeric_limits<T>::epsilon()));
 }
 
 // Block soft-thresholding, then the ball: max(0, 1 − λ/‖v‖) v, no longer than c.
@@ -74,9 +83,11 @@ bool spectral_step(Team& team, const Regulariser& omega, double t, MatrixView<T>
   const MatrixView<double> vectors(room.gram.data(), side, side);
   const MatrixView<double> weighed(room.image.data(), side, side);
   const MatrixView<double> factor(room.factor.data(), side, side);
+  // Every entry is rounded by half a unit at most, so that σ_1 grows by √side of them.
+  const double ball = inner<T>(omega.spectral_norm, kScaled + std::sqrt(static_cast<double>(side)));
   bool moves = false;
   for (std::size_t i = 0; i < side; ++i) {
-    const double less = 1 - shrunk(std::sqrt(squares[i]), t * omega.nuclear, omega.spectral_norm);
+    const double less = 1 - shrunk(std::sqrt(squares[i]), t * omega.nuclear, ball);
     moves = moves || less > 0;
     for (std::size_t j = 0; j < side; ++j) weighed.row(i)[j] = less * vectors.row(i)[j];
   }
@@ -195,6 +206,7 @@ bool proximal_step(Team& team, const Regulariser& omega, double t, MatrixView<T>
   const double after = t / (1 + t * omega.l2);
   const double each_neuron = after * omega.neurons;
   const bool by_neurons = each_neuron > 0 || omega.neuron_norm < Regulariser::kNone;
+  const double neuron_ball = inner<T>(omega.neuron_norm, kScaled);
   each_piece(team, v.rows, v.columns, [&](Rows part, unsigned) {
     const MatrixView<T> own = v.rows_from(part);
     lean(omega, part, own, MatrixView<const T>(own), [size = static_cast<T>(t)](T) DLADMM_INLINE { return size; });
@@ -203,7 +215,7 @@ bool proximal_step(Team& team, const Regulariser& omega, double t, MatrixView<T>
     keep_allowed(omega, part, own);
     for (std::size_t i = 0; (by_neurons || omega.zero_sum) && i < own.rows; ++i) {
       const MatrixView<T> row = own.rows_from(i, 1);
-      if (by_neurons) scale(row, shrunk(std::sqrt(elementwise::square_norm<T>(row)), each_neuron, omega.neuron_norm));
+      if (by_neurons) scale(row, shrunk(std::sqrt(elementwise::square_norm<T>(row)), each_neuron, neuron_ball));
       if (omega.zero_sum) {
         const double sum = entrywise::sum([](T x) DLADMM_INLINE { return static_cast<double>(x); }, row);
         entrywise::each(
@@ -217,7 +229,7 @@ bool proximal_step(Team& team, const Regulariser& omega, double t, MatrixView<T>
     });
   }
   if (omega.norm < Regulariser::kNone) {
-    const double factor = shrunk(std::sqrt(elementwise::square_norm<T>(team, v)), 0, omega.norm);
+    const double factor = shrunk(std::sqrt(elementwise::square_norm<T>(team, v)), 0, inner<T>(omega.norm, kScaled));
     each_piece(team, v.rows, v.columns, [&](Rows part, unsigned) { scale(v.rows_from(part), factor); });
   }
   if (omega.spectral() && !spectral_step(team, omega, after, v, room)) return false;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <vector>
@@ -145,6 +146,14 @@ template <typename T, typename Solve>
   return true;
 }
 
+// The largest number of T that is at most `bound`: the nearest one may lie beyond it.
+template <typename T>
+[[nodiscard]] T within(double bound) {
+  const T nearest = static_cast<T>(bound);
+  if (static_cast<double>(nearest) <= bound) return nearest;
+  return std::nextafter(nearest, -std::numeric_limits<T>::infinity());
+}
+
 // The step of one entry, in order: l2, l1, the bounds.
 template <typename T>
 struct EntryStep {
@@ -153,8 +162,11 @@ struct EntryStep {
   explicit EntryStep(const Regulariser& omega)
       : l1(static_cast<T>(omega.l1)),
         l2(static_cast<T>(omega.l2)),
-        lower(static_cast<T>(omega.lower)),
-        upper(static_cast<T>(omega.upper)) {}
+        lower(-within<T>(-omega.lower)),
+        upper(within<T>(omega.upper)) {
+    // Between bounds that no number of T lies between there is but the nearest.
+    if (lower > upper) lower = upper = static_cast<T>(omega.lower);
+  }
 
   // argmin l1 |x| + (l2/2) x² + (x − v)²/(2t) within the bounds
   [[gnu::always_inline]] T operator()(T v, T t) const {
