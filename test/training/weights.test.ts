@@ -124,6 +124,19 @@ describe('the same holds for minibatch-admm, whose A_l counts samples as its gra
     expect(gap(found, await trained({ x, labels }, some))).toBeLessThan(1e-10);
   });
 
+  test.each(['low-rank', 'full'] as const)('a learner may be given them with a later batch, %s', async (gram) => {
+    const { model } = await fit({ x, labels }, { ...own, gram });
+    const learnt = async (more: object) => {
+      using learner = model.learner();
+      await learner.partialFit({ x, labels });
+      await learner.partialFit({ x, labels, ...more });
+      return parametersOf((await learner.model()) as unknown as Model);
+    };
+    const plain = await learnt({});
+    expect(await learnt({ weights: Array.from(labels, () => 3) })).toEqual(plain);
+    expect(gap(await learnt({ weights }), plain)).toBeGreaterThan(1e-6);
+  });
+
   test('a batch of such samples alone is one that nothing is learnt from', async () => {
     const first = Array.from(labels, (_each, i) => (i < 8 ? 0 : 1));
     for (const gram of ['low-rank', 'full'] as const) {
