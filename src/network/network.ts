@@ -163,10 +163,10 @@ export function nativeActivation(activation: Activation): NativeActivation {
   return { activation: 'rectifier', slope: activation.leakyRelu };
 }
 
-/** Whether they are one function, whatever they are called. */
+/** Whether they are one function, to the digits of float32 that files have, whatever they are called. */
 export function isSameActivation(a: Activation, b: Activation): boolean {
   const [one, other] = [nativeActivation(a), nativeActivation(b)];
-  return one.activation === other.activation && one.slope === other.slope;
+  return one.activation === other.activation && Math.fround(one.slope) === Math.fround(other.slope);
 }
 
 /** @throws DlAdmmError ERR_DLADMM_RANGE, ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE */

@@ -13,10 +13,10 @@ import {
   checkLoss,
   classCount,
   goalOf,
+  isSameActivation,
   type Loss,
   lossParameters,
   type Network,
-  nativeActivation,
 } from '../../network/network.js';
 import type { Parameters } from '../../network/parameters.js';
 import { readOptions } from '../../network/schema.js';
@@ -224,21 +224,16 @@ function lossOf(perceptron: OnnxPerceptron, given: Loss | undefined, written: Wr
   return loss;
 }
 
-const isNear = (a: Activation, b: Activation): boolean => {
-  const [one, other] = [a, b].map(nativeActivation);
-  return one?.activation === other?.activation && Math.fround(one?.slope ?? 0) === Math.fround(other?.slope ?? 0);
-};
-
 /** f_l, which is the same for all hidden layers. */
 function activationOf({ layers }: OnnxPerceptron, written: Written | undefined, file: string): Activation {
   const [first, ...others] = layers.slice(0, -1);
   if (!first) return written?.activation ?? 'relu';
-  const other = others.find(({ activation }) => !isNear(activation, first.activation));
+  const other = others.find(({ activation }) => !isSameActivation(activation, first.activation));
   if (other) {
     const text = `${file} cannot be read as an ONNX network: ${other.node} makes another activation than ${first.node}, but all hidden layers have the same here; train it with one for all, and join linear layers that follow one another`;
     throw new DlAdmmError('ERR_DLADMM_FORMAT', text);
   }
-  return written && isNear(written.activation, first.activation) ? written.activation : first.activation;
+  return written && isSameActivation(written.activation, first.activation) ? written.activation : first.activation;
 }
 
 /** The scaling as (x − mean) · scale, as a model keeps it; undefined where it cannot be written so. */
