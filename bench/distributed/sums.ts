@@ -65,7 +65,7 @@ function takenIn(epochs: number, batches: number, every: number): number {
 }
 
 /**
- * The last of so many epochs of mini-batch dlADMM: the gradient of each [W_l b_l] by itself and the loss, every batch; of each layer's inputs and
+ * The last of so many epochs of mini-batch dlADMM: the gradient of each [W_l b_l] by itself, the loss and what the samples count for, every batch; of each layer's inputs and
  * multipliers, where they are taken in, their squared norm, their products with `rank` directions, and those of these.
  */
 export function sumsOfMinibatchEpoch(
@@ -78,7 +78,7 @@ export function sumsOfMinibatchEpoch(
   const taken = takenIn(epochs, steps, every);
   return [
     { calls: steps * (widths.length - 1), bytes: steps * gradients.bytes },
-    { calls: steps * others.calls, bytes: steps * others.bytes },
+    { calls: steps * others.calls, bytes: steps * 2 * others.bytes },
     ...[...widths.slice(0, -1).map((width) => width + 1), ...widths.slice(1)].map((long) => {
       const r = Math.min(rank, long);
       return { calls: 3 * taken, bytes: taken * (8 + size * (long * r + r * r)) };
