@@ -8,6 +8,7 @@ import {
   type Decoder,
   decimal,
   KINDS,
+  moment,
   nodeZstd,
   pandasIndex,
   refusedKind,
@@ -69,7 +70,7 @@ function readingOf(type: unknown): Reading {
     const words = ({ buffer, byteOffset, byteLength }: Uint32Array) => new Uint8Array(buffer, byteOffset, byteLength);
     return { ...KINDS.wide, convert: (value: Uint32Array) => decimal(signedInteger(words(value), true), scale) };
   }
-  if (/^(?:Date|Timestamp)/.test(named)) return { ...KINDS.date, convert: (ms: number) => new Date(ms) };
+  if (/^(?:Date|Timestamp)/.test(named)) return { ...KINDS.date, convert: (ms: number) => moment(ms, 1) };
   if (seconds !== undefined) return { ...KINDS.wide, convert: seconds };
   return refusedKind(named.replace(/[<[{].*$/s, '').toLowerCase() || 'another type');
 }

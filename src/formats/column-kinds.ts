@@ -39,6 +39,14 @@ export function decimal(units: number | bigint, scale: number): number {
   return Number.isSafeInteger(number) && scale <= 22 ? number / 10 ** scale : Number(`${units}e-${scale}`);
 }
 
+/** The millisecond in which a moment lies that is so many units after 1970, `units` of which are a millisecond: of one before 1970 too. */
+export function moment(since: number | bigint, units: number): Date {
+  if (typeof since === 'number' || units <= 1) return new Date(Math.floor(Number(since) / units));
+  // A double does not hold the nanoseconds since 1970; and whole numbers are divided towards 0.
+  const [whole, rest] = [since / BigInt(units), since % BigInt(units)];
+  return new Date(Number(whole) - (rest < 0n ? 1 : 0));
+}
+
 /** A whole number in two's complement. */
 export function signedInteger(bytes: Uint8Array, littleEndian: boolean): bigint {
   const digits = littleEndian ? Uint8Array.from(bytes).reverse() : bytes;

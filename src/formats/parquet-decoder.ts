@@ -12,6 +12,7 @@ import {
   type Decoder,
   decimal,
   KINDS,
+  moment,
   nodeZstd,
   pandasIndex,
   refusedKind,
@@ -64,7 +65,7 @@ function readingOf({ type, converted_type: converted, logical_type: logical, sca
   }
   if (kind === 'DATE') return { ...KINDS.date, convert: (days) => new Date(Number(days) * 86_400_000) };
   if (kind?.startsWith('TIMESTAMP')) {
-    return { ...KINDS.date, convert: (value) => new Date(Math.floor((Number(value) / perSecond) * 1000)) };
+    return { ...KINDS.date, convert: (value) => moment(wholeOf(value), perSecond / 1000) };
   }
   if (kind?.startsWith('TIME')) return { ...KINDS.wide, convert: (value) => Number(value) / perSecond };
   if (type === 'INT96') return KINDS.date;

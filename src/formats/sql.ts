@@ -2,6 +2,7 @@ import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import { isObject } from '../core/objects.js';
 import { optionalPackage } from '../core/package.js';
 import type { RecordLike } from '../samples/table.js';
+import { type DuckType, fromDuckDB } from './duckdb-values.js';
 
 /** What a query has found. */
 export interface SqlResult {
@@ -17,7 +18,6 @@ export interface SqlConnection {
 
 /** What is asked of that package. */
 interface DuckDB {
-  readonly JSDuckDBValueConverter?: never;
   readonly DuckDBInstance: { create(path: string): Promise<Instance> };
 }
 interface Instance {
@@ -31,7 +31,7 @@ interface Chunked extends AsyncIterable<Chunk> {
 }
 interface Chunk {
   readonly rowCount: number;
-  convertColumns(converter: never): readonly (readonly unknown[])[];
+  convertColumns(converter: (value: unknown, type: DuckType) => unknown): readonly (readonly unknown[])[];
 }
 
 const isChunked = (result: object): result is Chunked =>
@@ -39,19 +39,16 @@ const isChunked = (result: object): result is Chunked =>
 
 const isConnection = (value: unknown): value is SqlConnection => isObject(value) && typeof value.run === 'function';
 
-const duckDB = (): Promise<DuckDB> => optionalPackage<DuckDB>('@duckdb/node-api', 'A query');
-
-/** The rows of a result, as its `yieldRowObjectJs` has them, made of its columns where these are to be had. */
-async function* rowsIn(result: SqlResult, duckdb: DuckDB | undefined): AsyncGenerator<readonly RecordLike[]> {
-  const { JSDuckDBValueConverter: converter } = duckdb ?? {};
-  if (converter === undefined || !isChunked(result)) {
+/** The rows of a result, made of its columns where these are to be had: its own rows do not tell their types, and so not what their values mean. */
+async function* rowsIn(result: SqlResult): AsyncGenerator<readonly RecordLike[]> {
+  if (!isChunked(result)) {
     yield* result.yieldRowObjectJs();
     return;
   }
   const names = result.deduplicatedColumnNames();
   const like: Record<string, unknown> = Object.fromEntries(names.map((name) => [name, null]));
   for await (const chunk of result) {
-    const columns = chunk.convertColumns(converter);
+    const columns = chunk.convertColumns(fromDuckDB);
     yield Array.from({ length: chunk.rowCount }, (_, i) => {
       const row = { ...like };
       for (const [j, name] of names.entries()) row[name] = columns[j]?.[i];
@@ -60,32 +57,24 @@ async function* rowsIn(result: SqlResult, duckdb: DuckDB | undefined): AsyncGene
   }
 }
 
-async function* rowsBy(
-  query: string,
-  connection: SqlConnection,
-  duckdb: DuckDB | undefined,
-): AsyncGenerator<readonly RecordLike[]> {
+/** By the connection of somebody, whose package need not be found from here, or by one of ours. */
+async function* rowsOn(query: string, connection: SqlConnection): AsyncGenerator<readonly RecordLike[]> {
   // Not `stream`: one of its queries that fails on its way ends as if there were no more rows.
   const result = await connection.run(query).catch((cause: unknown) => {
     const text = `Expected a query that DuckDB can run for query but received ${JSON.stringify(query)}: ${messageOf(cause)}`;
     throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text, { cause });
   });
-  yield* rowsIn(result, duckdb);
-}
-
-/** By the connection of somebody, whose package need not be found from here. */
-async function* rowsOn(query: string, connection: SqlConnection): AsyncGenerator<readonly RecordLike[]> {
-  yield* rowsBy(query, connection, await duckDB().catch(() => undefined));
+  yield* rowsIn(result);
 }
 
 /** By a connection that is there for this query alone. */
 async function* rowsOf(query: string): AsyncGenerator<readonly RecordLike[]> {
-  const duckdb = await duckDB();
-  const instance = await duckdb.DuckDBInstance.create(':memory:');
+  const { DuckDBInstance } = await optionalPackage<DuckDB>('@duckdb/node-api', 'A query');
+  const instance = await DuckDBInstance.create(':memory:');
   try {
     const connection = await instance.connect();
     try {
-      yield* rowsBy(query, connection, duckdb);
+      yield* rowsOn(query, connection);
     } finally {
       connection.closeSync();
     }

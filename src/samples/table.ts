@@ -148,13 +148,17 @@ export const typeOf = (table: TableLike, column: string): unknown =>
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE, now or when it is read */
 export function columnReader(table: TableLike, column: string, name: string): Read {
   const read = storedReader(table, column, name);
-  const seconds = secondsOf(typeOf(table, column));
-  if (seconds === undefined) return read;
+  const type = typeOf(table, column);
+  const meant = secondsOf(type) ?? (/^Timestamp/.test(String(type)) ? millisecond : undefined);
+  if (meant === undefined) return read;
   return (first, count) =>
     Array.from(read(first, count) as ArrayLike<number | bigint | null>, (value) =>
-      value === null ? null : seconds(value),
+      value === null ? null : meant(value),
     );
 }
+
+/** The one in which a moment lies, before 1970 too: a Date has no parts of it. */
+const millisecond = (value: number | bigint): number => Math.floor(Number(value));
 
 /** The same, of values as they are stored. */
 function storedReader(table: TableLike, column: string, name: string): Read {

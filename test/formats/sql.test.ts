@@ -5,7 +5,9 @@ import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, describe, expect, test } from 'vitest';
 import { optionalPackage } from '../../src/core/package.js';
 import { packSamples, sql } from '../../src/data.js';
+import { readFrame } from '../../src/datasets/frame-file.js';
 import { fit, type Model } from '../../src/index.js';
+import { frameOf } from '../../src/samples/framing.js';
 import { expectFailure } from './support.js';
 
 // Rows of a query are learnt from as the same rows are that are given as records.
@@ -36,6 +38,16 @@ const options = { target: 'churned', solver: 'adam', epochs: 2, threads: 1 } as 
 const bytesOf = ({ weights, biases }: Model) =>
   [...weights, ...biases].map((block) => Buffer.from(block.buffer).toString('base64'));
 
+/** The numbers, or texts, of a column. */
+async function column(from: string | AsyncIterable<object>): Promise<unknown> {
+  const frame = await (typeof from === 'string' ? readFrame(from) : frameOf(from, { name: 'query' }));
+  const [{ kind, ...found } = { kind: 'none' }] = frame.columns;
+  return [
+    kind,
+    'texts' in found ? [...found.codes].map((code) => found.texts[code]) : [...(found as { values: [] }).values],
+  ];
+}
+
 describe('the rows of a query', () => {
   test('teach the same bits as the same records, and are asked about and packed as these are', async () => {
     const { model, report } = await fit(sql(QUERY, connection), options);
@@ -52,9 +64,11 @@ describe('the rows of a query', () => {
     });
   });
 
-  test('are the records that DuckDB makes, of whatever type and name, empty results too', async () => {
-    const odd = `select 1::utinyint as a, 2::hugeint as b, 1.5::float as c, 2.25::decimal(4, 2) as d, 'x' as e, true as f, null as g,
-      date '2024-01-31' as h, timestamp '2024-01-31 10:20:30.5' as i, time '10:20:30' as j, [1, 2] as k, {'l': 3} as l, 'm'::blob as m,
+  test('are the records that DuckDB makes, but for times and sums, of whatever type and name, empty results too', async () => {
+    const odd = `select 1::utinyint as a, 2::ubigint as b, 1.5::float as c, 2.25::decimal(4, 2) as d, 'x' as e, true as f, null as g,
+      date '2024-01-31' as h, timestamp '2024-01-31 10:20:30.5' as i, union_value(j := 4) as j, [1, 2] as k, {'l': 3} as l, 'm'::blob as m,
+      map {'n': [2.5]} as n, interval '1 month 2 days 3 seconds' as o, '101'::bit as p, uuid() is null as q, 'r'::enum('r', 's') as r,
+      [true, null] as s, array[1, 2]::integer[2] as t, 5::variant as u, uuid '00000000-0000-4000-8000-000000000001' as v,
       7 as a from range(3000)`;
     for (const query of [QUERY, odd, 'select 1 as a from range(0)']) {
       const mine: object[] = [];
@@ -67,6 +81,49 @@ describe('the rows of a query', () => {
     for await (const [row] of sql('select 8 as "__proto__"', connection))
       expect(Object.entries(row as object)).toEqual([['__proto__', 8]]);
   });
+
+  test.each([
+    ['times', "time '00:00:00' + interval (i * 239000123) microsecond"],
+    ['the end of a day', "time '24:00:00'"],
+    ['times in nanoseconds', "(time '10:00:00' + interval (i) microsecond)::time_ns"],
+    ['times with a zone', "case when i % 2 = 0 then timetz '01:00:00.25+02' else timetz '23:00:00-05:30' end"],
+    ['moments around 1970', "timestamp '1969-12-31 23:59:59.000123' + interval (i * 17777) microsecond"],
+    ['moments in nanoseconds', 'make_timestamp_ns(777072782401000000 + i) '],
+    ['moments to the millisecond', 'epoch_ms(-274267383461 + i)::timestamp_ms'],
+    ['moments to the second', 'epoch_ms(-274267383000 + i * 1000)::timestamp_s'],
+    ['moments with a zone', "timestamptz '1965-01-01 00:00:00.000123+02' + interval (i * 17777) microsecond"],
+    ['dates', "date '0044-03-15' + i::integer * 6007"],
+    ['short decimals', '(i / 7)::decimal(9, 5)'],
+    ['long decimals', '(i / 7)::decimal(38, 30)'],
+    ['sums of whole numbers', 'i::hugeint * 10000000000000001'],
+    ['identifiers', 'md5(i::varchar)::uuid'],
+    ['enumerated texts', "(['r', 's', 't'][1 + i % 3])::enum('r', 's', 't')"],
+    ['true and false', 'i % 3 = 0'],
+  ])('have %s as a file of Parquet has them', async (_, expression) => {
+    const query = `select case when i = 3 then null else ${expression} end as v from range(200) as rows(i) order by i`;
+    const path = join(folder, 'typed.parquet');
+    await connection.run(`copy (${query}) to '${path}'`);
+    expect(await column(sql(query, connection))).toEqual(await column(path));
+  });
+
+  test('mean the same in lists, structures and variants', async () => {
+    const query =
+      "select [time '00:00:01.5'] as a, {'b': time '00:00:02'} as b, (time '00:00:03')::variant as c, 7::hugeint as d";
+    const rows: unknown[] = [];
+    for await (const some of sql(query, connection)) rows.push(...some);
+    expect(rows).toEqual([{ a: [1.5], b: { b: 2 }, c: 3, d: 7 }]);
+  });
+
+  test.each(["date 'infinity'", "timestamp '-infinity'", "timestamptz 'infinity'"])(
+    'refuse %s, which no Date can be',
+    async (moment) => {
+      await expectFailure(
+        () => fit(sql(`select ${moment} as a, 'x' as churned from range(9)`, connection), options),
+        'ERR_DLADMM_ARGUMENT',
+        /dates that a Date can be, or null \(nullif/,
+      );
+    },
+  );
 
   test('are run anew each time, in a database of their own where no connection is given', async () => {
     const file = join(folder, 'rows.csv');

@@ -7,6 +7,7 @@ import {
   Int32,
   Table,
   TimeMillisecond,
+  TimestampMicrosecond,
   TimestampMillisecond,
   tableToIPC,
   Utf8,
@@ -33,6 +34,10 @@ const table = new Table({
   at: vectorFromArray(
     rows((i) => 1e12 + i * 1e7),
     new TimestampMillisecond(),
+  ),
+  instant: vectorFromArray(
+    rows((i) => (i * 7919 - 250_000) / 1000),
+    new TimestampMicrosecond(),
   ),
   k: vectorFromArray(
     rows((i) => (i * 7) % 11),
