@@ -14,6 +14,7 @@ import { SAMPLE_SOLVERS, type SampleSolver } from '../solvers/index.js';
 import type { Course } from '../solvers/shared/course.js';
 import { type AnySolver, chosenSolver } from '../solvers/shared/descriptor.js';
 import type { CheckpointRecord, EpochRecord } from '../solvers/shared/record.js';
+import type { Csr } from '../tensor/csr.js';
 import { kernelHere, replaced, storedModel, storedOptionsOf } from './checkpoint.js';
 import {
   fillState,
@@ -81,6 +82,8 @@ export class Learner<L extends Loss = Loss> {
   readonly #options: object;
   readonly #plan: Plan<EpochRecord>;
   readonly #learnt: Learnt;
+  /** Whether the features that lie in the state are sparse. */
+  #sparse = false;
   #course: Course<EpochRecord> | undefined;
   #calls = 0;
   #steps = 0;
@@ -181,6 +184,7 @@ export class Learner<L extends Loss = Loss> {
         data: { train: '' },
         learnt: storedLearnt(this.#learnt),
         kept: false,
+        ...(this.#sparse && { sparse: true }),
         memory: course.memory(),
       };
       const bytes = await writeCheckpoint(path, course.session.native, { training, kept: false, extras: [] });
@@ -201,7 +205,7 @@ export class Learner<L extends Loss = Loss> {
   }
 
   /** Goes on from a checkpoint that has been looked into. @internal */
-  async takeUp(from: OpenCheckpoint, { samples: rows, iteration, memory }: StoredTraining): Promise<void> {
+  async takeUp(from: OpenCheckpoint, { samples: rows, iteration, memory, sparse }: StoredTraining): Promise<void> {
     const { layers, loss } = this.#plan.network;
     const [inputs = 0, outputs = 0] = [layers[0], layers.at(-1)];
     // The order of the samples has a number for each of them: no count is believed that the file does not bear out.
@@ -213,12 +217,15 @@ export class Learner<L extends Loss = Loss> {
       );
     }
     const nothing = (columns: number) => ({ data: new Float32Array(rows * columns), rows, columns });
-    const samples = {
-      x: nothing(inputs),
-      ...(classifies(loss) ? { labels: new Int32Array(rows) } : { y: nothing(outputs) }),
-    };
-    const course = await this.#plan.open(samples);
+    const course = await saidIn(from.path, () =>
+      this.#plan.open({
+        // Sparse rows may be so wide that as many dense ones fit nowhere.
+        x: sparse ? noEntries(rows, inputs) : nothing(inputs),
+        ...(classifies(loss) ? { labels: new Int32Array(rows) } : { y: nothing(outputs) }),
+      }),
+    );
     this.#course = course;
+    this.#sparse = sparse === true;
     await fillState(from, course.session.native, false, []);
     await saidIn(from.path, () => course.recall(memory));
     this.#calls = iteration;
@@ -235,12 +242,12 @@ export class Learner<L extends Loss = Loss> {
     return done;
   }
 
-  /** The state with other samples in it. Where there are as many as before they take their place. */
+  /** The state with other samples in it. Where there are as many as before they take their place, unless they are sparse: those are of any size. */
   async #courseOn(samples: LabelledSamples): Promise<Course<EpochRecord>> {
     const before = this.#course;
     const own = samplesOf(this.#plan.network, samples, 'data');
-    const { rows } = own.source;
-    if (before?.session.samples === rows) {
+    const { rows, sparse } = own.source;
+    if (before?.session.samples === rows && sparse === undefined && !this.#sparse) {
       const { weights = new Float64Array(rows).fill(1) } = own;
       await loadSamples(before.session.native as NativeState, TRAINING_SET, { ...own, weights });
       return before;
@@ -258,10 +265,17 @@ export class Learner<L extends Loss = Loss> {
       throw error;
     }
     this.#course = course;
+    this.#sparse = sparse !== undefined;
     before?.session.close();
     return course;
   }
 }
+
+/** Sparse rows in which nothing stands. */
+const noEntries = (rows: number, columns: number): Csr => ({
+  ...{ data: new Float32Array(0), indices: new Int32Array(0), indptr: new Float64Array(rows + 1) },
+  ...{ rows, columns },
+});
 
 /** Moves what a solver remembers to a state of other samples: all of it but the order that those are visited in. */
 async function handOver(from: Course<EpochRecord>, to: Course<EpochRecord>): Promise<void> {

@@ -45,6 +45,8 @@ export interface StoredTraining {
   readonly taught?: true;
   /** Whether what is kept up to date step by step is in the file too. */
   readonly kept: boolean;
+  /** Of a learner: the features of its last rows were sparse. */
+  readonly sparse?: true;
   readonly best?: Omit<BestModel, 'parameters'>;
   /** What the solver remembers. */
   readonly memory: unknown;
@@ -103,6 +105,7 @@ const FIELDS: { readonly [name in keyof StoredTraining]-?: Check | Fields } = {
   learnt: optional(LEARNT),
   taught: optional((value) => value === true),
   kept: isFlag,
+  sparse: optional((value) => value === true),
   best: optional({ score: isNumber, iteration: isCount, age: isCount }),
   memory: isAnything,
 };

@@ -98,6 +98,93 @@ describe.each(SOLVERS)('%s', (name, options, more) => {
   });
 });
 
+/** The same rows, of which a third are zeros that are left out. */
+const sparse = (from: number, to: number) => {
+  const kept = (i: number) => [0, 1, 2].filter((j) => (from + i + j) % 3 > 0);
+  const rows = x.slice(from, to).map((row, i) => ({ indices: kept(i), values: kept(i).map((j) => row[j] as number) }));
+  return { x: rows, labels: labels.slice(from, to) };
+};
+const weighted = (from: number, to: number) => ({
+  ...part(from, to),
+  weights: x.slice(from, to).map((_, i) => 1 + (i % 3)),
+});
+type Part = (from: number, to: number) => object;
+
+describe.each([{ solver: 'adam' }, { solver: 'minibatch-admm' }, { solver: 'sisa', subBatches: 4 }])(
+  'with %o, rows',
+  (solver) => {
+    // Not standardised, as sparse rows are not.
+    const plain = fit(part(0, 60), { layers: [3, 8, 2], solver: 'sgd', epochs: 1, threads: 1 });
+    /** What is learnt of rows 0 … 40, 40 … 80, … of these kinds, each in as many calls as these; from a file each time where that is said. */
+    async function learnt(kinds: readonly Part[], calls: number, stored = false) {
+      let learner = ((await plain).model as Model).learner({ ...solver, batchSize: 20, threads: 1 } as never);
+      for (const [i, rows] of kinds.entries()) {
+        for (let at = 40 * i; at < 40 * (i + 1); at += 40 / calls)
+          await learner.partialFit(rows(at, at + 40 / calls) as never);
+        if (!stored) continue;
+        await learner.save(path('kinds.checkpoint'));
+        learner.close();
+        learner = await loadLearner(path('kinds.checkpoint'), { threads: 1 });
+      }
+      const model = await learner.model();
+      learner.close();
+      return parametersOf(model);
+    }
+
+    test.each<[string, readonly Part[]]>([
+      ['all sparse', [sparse, sparse, sparse]],
+      ['sparse, then dense', [sparse, part, sparse]],
+      ['dense, then sparse', [part, sparse, part]],
+      ['some of them weighted', [part, weighted, part, weighted]],
+      ['sparse and weighted', [weighted, sparse, weighted, sparse]],
+    ])('teach the same, as many as before or not, stored in between or not: %s', async (_, kinds) => {
+      const whole = await learnt(kinds, 1);
+      expect(whole.flat().every(Number.isFinite)).toBe(true);
+      expect(await learnt(kinds, 1, true)).toEqual(whole);
+      // Weights are beside those of the same call.
+      if (!kinds.includes(weighted)) expect(await learnt(kinds, 2)).toEqual(whole);
+    });
+  },
+);
+
+test('a learner of hashed texts goes on from its file with as many rows as it had', async () => {
+  const mails = Array.from({ length: 96 }, (_, i) => ({ text: `word${i % 7} word${i % 5} mail${i}`, spam: i % 7 < 3 }));
+  const { model: hashed } = await fit(mails, { target: 'spam', hash: 64, epochs: 1, threads: 1 });
+  using learner = (hashed as Model).learner({ solver: 'adam', threads: 1 } as never);
+  await learner.partialFit(mails.slice(0, 48));
+  await learner.save(path('hashed.checkpoint'));
+  using again = await loadLearner(path('hashed.checkpoint'), { threads: 1 });
+  for (const each of [learner, again]) await each.partialFit(mails.slice(48));
+  expect(parametersOf(await again.model())).toEqual(parametersOf(await learner.model()));
+});
+
+test('sparse rows are taken up from a file that no memory would hold as dense ones', async () => {
+  const [rows, columns] = [2 ** 17, 2 ** 17];
+  const indices = Int32Array.from({ length: rows }, (_, i) => (i * 7919) % columns);
+  const indptr = Int32Array.from({ length: rows + 1 }, (_, i) => i);
+  const wide = {
+    x: { data: new Float32Array(rows).fill(1), indices, indptr, rows, columns },
+    labels: Array.from(indices, (column) => column % 2),
+  };
+  const options = { solver: 'sgd', batchSize: rows, threads: 1 } as const;
+  const { model: begun } = await fit(wide, { ...options, layers: [columns, 2], epochs: 1 });
+  using before = (begun as Model).learner(options as never);
+  await before.partialFit(wide as never);
+  await before.save(path('wide.checkpoint'));
+  using after = await loadLearner(path('wide.checkpoint'));
+  for (const each of [before, after]) await each.partialFit(wide as never);
+  expect((await after.model()).weights).toEqual((await before.model()).weights);
+});
+
+test('a learner of a solver that takes dense rows alone refuses sparse ones, and goes on', async () => {
+  using learner = (
+    (await fit(part(0, 60), { layers: [3, 8, 2], epochs: 1, threads: 1, solver: 'sgd' })).model as Model
+  ).learner({ solver: 'kfac', batchSize: 20 } as never);
+  await learner.partialFit(part(0, 40));
+  await expectFailure(() => learner.partialFit(sparse(40, 80) as never), 'ERR_DLADMM_ARGUMENT', /dense features/);
+  expect(await learner.partialFit(part(40, 80))).toMatchObject({ step: 4 });
+});
+
 describe('a learner', () => {
   test('counts no call that a function of the caller’s has ended', async () => {
     const learningRate = ({ step }: { readonly step: number }): number => {
