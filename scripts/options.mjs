@@ -67,7 +67,7 @@ const text = `${[
   '`packSamples` takes what says how rows become samples, and:',
   table({ precision: PACK.precision }),
   '## Reading a table',
-  '`model.predict`, `model.evaluate`, `model.tuneThreshold` and `model.calibrate` take these with rows.',
+  '`model.predict`, `model.evaluate`, `model.tuneThreshold` and `model.calibrate` take these with rows in any form. What says how CSV is written is refused for rows\nthat are none, and the names of columns for rows that have none.',
   table(READING),
   '## Reading a file into matrices',
   '`readTable` takes these; `readCsv` and `parseCsv` all but `labels`, readers of Parquet and Arrow those of a file that has its types.',

@@ -20,7 +20,7 @@ export const READING = {
   target: targetOption("the model's own"),
   ignore: IGNORE,
   ...DIALECT,
-  signal: signalOption('Ends the reading.'),
+  signal: signalOption('Ends the reading, and what is done with the rows, which rejects with ERR_DLADMM_ABORTED.'),
 } as const satisfies Schema;
 
 export type TableReading = OptionsOf<typeof READING>;
@@ -37,12 +37,14 @@ export function checkedReading(options: TableReading): ReadingOptions {
   return { ...reading, ...(target !== undefined && typeof target !== 'object' && { target }) };
 }
 
-/** Whether rows are read as a file is: by a path, by a `file:` URL, from a Readable of text, or as a table that has been taken in. */
-export const isFile = (rows: unknown): rows is string | URL | TextStream | Frame =>
+/** Whether rows are read from a file, or from a Readable of text. */
+export const isRead = (rows: unknown): rows is string | URL | TextStream =>
   typeof rows === 'string' ||
   isUrl(rows) ||
-  isFrame(rows) ||
   (isStream(rows) && 'readableObjectMode' in rows && !rows.readableObjectMode);
+
+/** Whether rows are read as a file is: by a path, by a `file:` URL, from a Readable of text, or as a table that has been taken in. */
+export const isFile = (rows: unknown): rows is string | URL | TextStream | Frame => isFrame(rows) || isRead(rows);
 
 /**
  * All columns of a table as they are: of a file (CSV, Parquet, Arrow), of a pipe, of the standard input (`-`), or of a stream of CSV.

@@ -1,9 +1,18 @@
 /** Rows of a table as a model takes them in: its columns encoded, and with them what it predicts, where it is to be judged. */
 import { expected } from '../core/errors.js';
 import { toJson } from '../core/json.js';
-import { isFile, type ReadingOptions, readFrame, type SamplesLike, type TableReading } from '../datasets/frame-file.js';
-import type { StoredSamples } from '../formats/sample-file.js';
-import { isRecord } from '../samples/arrived.js';
+import {
+  checkedReading,
+  isFile,
+  isRead,
+  type ReadingOptions,
+  readFrame,
+  type SamplesLike,
+  type TableReading,
+} from '../datasets/frame-file.js';
+import { StoredSamples } from '../formats/sample-file.js';
+import { checkNoDialect } from '../formats/table-formats.js';
+import { checkOrdered, isRecord } from '../samples/arrived.js';
 import type { ArrivingSamples, RowsLike } from '../samples/arriving.js';
 import type { Column } from '../samples/columns.js';
 import { encodedFor } from '../samples/encoded.js';
@@ -15,12 +24,36 @@ import type { ColumnNote } from '../samples/learning.js';
 import { StoredSet } from '../samples/stored.js';
 import type { Cells } from '../samples/table.js';
 import { checkKnown, taskOf, wantedOf } from '../samples/targets.js';
-import { atOnce } from '../tensor/csr.js';
-import { asSamples, type MatrixLike, turn } from '../tensor/inputs.js';
+import { areSparseRows, atOnce, isCsr } from '../tensor/csr.js';
+import { asSamples, isArray, isMatrix, isNumericArray, type MatrixLike, turn } from '../tensor/inputs.js';
 import type { ModelParts } from './parts.js';
 
 /** What a model knows of tables. */
 type Knowing = Pick<ModelParts, 'network' | 'classes' | 'columns' | 'target'>;
+
+/** Whether rows have no columns by their names; a stream only tells once it has begun. */
+const isNameless = (rows: unknown): boolean =>
+  StoredSamples.is(rows) ||
+  isCsr(rows) ||
+  isMatrix(rows) ||
+  isNumericArray(rows) ||
+  (isArray(rows) && (!isRecord(rows[0]) || areSparseRows(rows)));
+
+/**
+ * Options as readers take them.
+ *
+ * @param beside whether labels or values stand beside the rows
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT for one that is none, and for one that has no meaning for such rows
+ */
+export function readingOf(rows: unknown, options: TableReading, beside = false): ReadingOptions {
+  const reading = checkedReading(options);
+  if (!isRead(rows)) checkNoDialect(reading);
+  for (const name of ['target', 'ignore'] as const) {
+    if (options[name] === undefined || !(beside || isNameless(rows))) continue;
+    throw expected('none, as these rows have no columns that a name would tell,', name, options[name]);
+  }
+  return reading;
+}
 
 /** The rows of a table, and what is to be known of its columns. */
 interface Encoded {
@@ -41,7 +74,7 @@ async function encodedRows(frame: Frame, model: Knowing, { target, ignore = [] }
 }
 
 /** The same, where columns of which the training set has seen nothing are told to the process. */
-export async function toldRows(frame: Frame, model: Knowing, reading: TableReading): Promise<MatrixLike> {
+async function toldRows(frame: Frame, model: Knowing, reading: TableReading): Promise<MatrixLike> {
   const { x, notes } = await encodedRows(frame, model, reading);
   for (const { kind, text } of notes) {
     if (kind === 'all-unseen') process.emitWarning(text, { type: 'DlAdmmWarning', code: 'DLADMM_UNSEEN' });
@@ -49,11 +82,32 @@ export async function toldRows(frame: Frame, model: Knowing, reading: TableReadi
   return x;
 }
 
-/** How a file is read for a model: a first line that has the names of its columns is one of names. */
-export const readingFor = (reading: ReadingOptions, columns: readonly Column[] | undefined): ReadingOptions => ({
-  ...reading,
-  ...(columns && { columns }),
-});
+/** The table of a file. A first line that has the names of the model's columns is one of names. */
+const fileFrame = (
+  file: Parameters<typeof readFrame>[0],
+  { columns }: Knowing,
+  reading: ReadingOptions,
+): Promise<Frame> => readFrame(file, { ...reading, ...(columns && { columns }) });
+
+/** Rows that come by the names of columns, in memory or in a stream. @throws DlAdmmError as `frameOf`, and ERR_DLADMM_ARGUMENT where none are known */
+async function namedFrame(rows: unknown, name: string, { columns }: Knowing, reading: ReadingOptions): Promise<Frame> {
+  const frame = await frameOf(rows as never, { name, ...reading, known: columns && tableColumns(columns) });
+  const rules = { nameless: 'the model', ...(columns && { columns }) };
+  if (frame.records) checkOrdered(rules, frame.columns, name);
+  return frame;
+}
+
+/** Rows that options say more of than a model knows by itself, or that lie in a file; undefined for others. */
+export async function rowsRead(
+  rows: unknown,
+  model: Knowing,
+  options: TableReading,
+  reading: ReadingOptions,
+): Promise<MatrixLike | undefined> {
+  if (isFile(rows)) return toldRows(await fileFrame(rows, model, reading), model, options);
+  if (options.target === undefined && options.ignore === undefined) return undefined;
+  return toldRows(await namedFrame(rows, 'x', model, reading), model, options);
+}
 
 /** Rows of a store, which are read as they are needed. @throws DlAdmmError ERR_DLADMM_ARGUMENT where it was packed with other columns */
 export function storedRows(store: StoredSamples, { columns }: Knowing): MatrixLike {
@@ -86,19 +140,18 @@ export async function labelledRows(
   reading: ReadingOptions,
 ): Promise<{ readonly data: ArrivingSamples; readonly notes?: readonly ColumnNote[] }> {
   const { network, classes, columns } = model;
-  const { target = model.target } = options;
+  const { target = model.target, ignore } = options;
   if (target === undefined) {
     throw expected('{ x, labels } or { x, y }, or a target, as the model does not know its own,', 'samples', rows);
   }
   const task = taskOf(network.loss);
   const file = isFile(rows);
-  if (!file && task !== 'multi-label' && !columns?.every(({ fill }) => fill !== undefined)) {
+  const plain = ignore === undefined && task !== 'multi-label' && !columns?.every(({ fill }) => fill !== undefined);
+  if (!file && plain) {
     const told = typeof target === 'object' ? target.map(String) : String(target);
     return { data: { x: rows as RowsLike, ...(task === 'classification' ? { labels: String(target) } : { y: told }) } };
   }
-  const frame = file
-    ? await readFrame(rows, readingFor(reading, columns))
-    : await frameOf(rows as never, { name: 'samples', ...reading, known: columns && tableColumns(columns) });
+  const frame = file ? await fileFrame(rows, model, reading) : await namedFrame(rows, 'samples', model, reading);
   const wanted = await wantedOf(frame, target, task, classes);
   if (wanted.task !== 'classification') {
     const { x, notes } = await encodedRows(frame, model, options);

@@ -1,7 +1,6 @@
-import { DlAdmmError, expected } from '../core/errors.js';
+import { throwIfAborted } from '../core/abort.js';
+import { expected } from '../core/errors.js';
 import {
-  type Dtype,
-  fromNative,
   type NativeCsr,
   type NativeNetworkOptions,
   type NativeTrainedNetwork,
@@ -10,7 +9,7 @@ import {
 } from '../core/native.js';
 import { isNumbers } from '../core/numbers.js';
 import { present } from '../core/objects.js';
-import { checkedReading, isFile, readFrame, type SamplesLike, type TableReading } from '../datasets/frame-file.js';
+import { isFile, type SamplesLike, type TableReading } from '../datasets/frame-file.js';
 import { StoredSamples, storeOf } from '../formats/sample-file.js';
 import { learnCalibration } from '../judging/calibration.js';
 import { warned } from '../judging/evaluation.js';
@@ -33,10 +32,11 @@ import type { ColumnNote } from '../samples/learning.js';
 import { standardisedInSteps } from '../samples/standardise.js';
 import { areColumns, type Cells, type ColumnsLike, type RecordLike, recordsOf } from '../samples/table.js';
 import { areSparseRows, atOnce, type Csr, csrParts, featureRows, finiteRows, inSteps } from '../tensor/csr.js';
-import { breathe, type MatrixLike, nonFinite, pause, type RowSource, rowsOf, turn } from '../tensor/inputs.js';
+import { breathe, type MatrixLike, pause, type RowSource, rowsOf, turn } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { type Answer, answerOf, type EvaluationOf, type Prediction } from './answer.js';
-import { inBlocks, labelledRows, readingFor, recordRows, storedRows, storedSamples, toldRows } from './labelled.js';
+import { finiteChunk, locate } from './finite.js';
+import { inBlocks, labelledRows, readingOf, recordRows, rowsRead, storedRows, storedSamples } from './labelled.js';
 import { loadModelFile } from './model-file.js';
 import { isOne, type NamedPrediction, type OnePrediction, onlyOf } from './one.js';
 import { encodeOnnx } from './onnx/export.js';
@@ -49,6 +49,8 @@ import { TrainedNetwork } from './trained.js';
 const CHUNK_ENTRIES = 2 ** 19;
 /** Products of a weight and a value that take as long as handing samples to another thread and back, or less. */
 const FEW_PRODUCTS = 2 ** 22;
+/** What an abort ends, as errors call it. */
+const READING_ROWS = 'Reading the rows';
 /** A softmax here takes about as long as so many numbers take to be copied. */
 const SOFTMAX_COST = 32;
 
@@ -89,12 +91,15 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    * @throws DlAdmmError ERR_DLADMM_SHAPE, ERR_DLADMM_ARGUMENT, ERR_DLADMM_NON_FINITE, ERR_DLADMM_DETACHED, ERR_DLADMM_CLOSED;
    *   ERR_DLADMM_STREAM, ERR_DLADMM_FORMAT, ERR_DLADMM_LABEL for samples in a stream or a table
    */
-  async predict(x: readonly number[]): Promise<OnePrediction<L>>;
-  async predict(x: Frame | string | URL, options: TableReading): Promise<Prediction<L>>;
+  async predict(x: readonly number[], options?: Pick<TableReading, 'signal'>): Promise<OnePrediction<L>>;
   async predict(
     x: RowsLike | ReadonlyMap<string, readonly unknown[]> | Frame | StoredSamples | string | URL,
+    options?: TableReading,
   ): Promise<Prediction<L>>;
-  async predict<R extends RecordLike>(x: R): Promise<NamedPrediction<R, L>>;
+  async predict<R extends RecordLike>(
+    x: R,
+    options?: Pick<TableReading, 'target' | 'ignore' | 'signal'>,
+  ): Promise<NamedPrediction<R, L>>;
   async predict(
     x: RowsLike | ColumnsLike | Frame | StoredSamples | RecordLike | string | URL,
     options: TableReading = {},
@@ -102,20 +107,18 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     const one = !StoredSamples.is(x) && !isFile(x) && isOne(x);
     const prediction = await this.call(async () => {
       using stored = await storeOf(x);
-      const reading = checkedReading(options);
+      const reading = readingOf(stored?.store ?? (one ? [x] : x), options);
+      const { signal } = reading;
       // Who asks in a loop for a few samples after the other must not keep the event loop from turning.
       const pausing = pause();
       if (pausing) await pausing;
+      throwIfAborted(signal, READING_ROWS);
       const rows = stored
         ? storedRows(stored.store, this)
-        : isFile(x)
-          ? await toldRows(await readFrame(x, readingFor(reading, this.columns)), this, options)
-          : one
-            ? this.#rowsOf(x)
-            : (x as RowsLike);
-      const source = await inSteps(this.#prepared(await arrivingRows(rows, this.#arrival, 'x')));
+        : ((await rowsRead(one ? [x] : x, this, options, reading)) ?? (one ? this.#rowsOf(x) : (x as RowsLike)));
+      const source = await inSteps(this.#prepared(await arrivingRows(rows, this.#arrival(signal), 'x')));
       const answer = answerOf(this.network, this.dtype, source.rows, this);
-      await this.#eachChunk(source, async (first, chunk) => {
+      await this.#eachChunk(source, signal, async (first, chunk) => {
         const now = isNumbers(chunk) && chunk.length * this.#weightsPerInput <= FEW_PRODUCTS;
         answer.put(first, now ? this.native.predictNow(chunk) : await this.native.predict(chunk));
       });
@@ -258,7 +261,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     const y = new Float64Array(labels ? 0 : rows * columns);
     const answer = answerOf(this.network, this.dtype, rows, this);
     let loss = 0;
-    await this.#eachChunk(source, async (first, chunk, count) => {
+    await this.#eachChunk(source, options.signal, async (first, chunk, count) => {
       const wanted =
         labels?.subarray(first, first + count) ?? finiteChunk(values as RowSource, first, count, this.dtype);
       if (!labels) y.set(wanted as Numbers, first * columns);
@@ -280,11 +283,12 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     samples: SamplesLike,
     options: TableReading,
   ): Promise<{ readonly arrived: Arrived; readonly notes: readonly ColumnNote[] }> {
-    const reading = checkedReading(options);
+    const reading = readingOf(samples, options, areSamples(samples));
+    throwIfAborted(reading.signal, READING_ROWS);
     const { data, notes = [] } = areSamples(samples)
       ? { data: samples }
       : await labelledRows(samples, this, options, reading);
-    return { arrived: await arrivingSamples(data, this.#arrival, ''), notes };
+    return { arrived: await arrivingSamples(data, this.#arrival(reading.signal), ''), notes };
   }
 
   /** Weights in all over inputs. */
@@ -293,7 +297,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   }
 
   /** What samples must be like. */
-  get #arrival(): ArrivalRules {
+  #arrival(signal: AbortSignal | undefined): ArrivalRules {
     const { network, dtype, columns, standardisation, targetStandardisation } = this;
     return {
       network,
@@ -302,6 +306,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
       exactTargets: targetStandardisation !== undefined,
       ...(this.classes && { labels: this.classes }),
       ...(columns ? { columns } : { nameless: 'the model' }),
+      ...(signal && { signal }),
     };
   }
 
@@ -323,20 +328,26 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
 
   async #eachChunk(
     source: RowSource,
+    signal: AbortSignal | undefined,
     work: (first: number, chunk: Numbers | NativeCsr, count: number) => Promise<void>,
   ): Promise<void> {
-    for (const [first, part] of source.sparse ? csrParts(source.sparse) : []) await work(first, part, part.rows);
+    const unlessAborted: typeof work = async (...chunk) => {
+      throwIfAborted(signal, READING_ROWS);
+      return work(...chunk);
+    };
+    const each = signal ? unlessAborted : work;
+    for (const [first, part] of source.sparse ? csrParts(source.sparse) : []) await each(first, part, part.rows);
     if (source.sparse) return;
     if (source.each) {
       return source.each((chunk, first, count) =>
-        work(first, chunk, count).catch((error: unknown) => Promise.reject(locate(error, source, first))),
+        each(first, chunk, count).catch((error: unknown) => Promise.reject(locate(error, source, first))),
       );
     }
     let chunk: Numbers | undefined;
     for (const [first, count] of this.#chunks(source)) {
       try {
         chunk = await rowsOf(source, first, count, chunk);
-        await work(first, chunk, count);
+        await each(first, chunk, count);
       } catch (error) {
         throw locate(error, source, first);
       }
@@ -369,23 +380,3 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
 
 /** What a model is made of, without what it is not told of. */
 const partsOf = <L extends Loss>({ kind: _, ...parts }: Model<L>): ModelParts<L> => parts;
-
-/** Rows of target values, which must be finite in the type of the model. */
-function finiteChunk(source: RowSource, first: number, count: number, dtype: Dtype): Numbers {
-  const chunk = source.chunk(first, count);
-  for (let i = 0; i < chunk.length; i += 1) {
-    const value = chunk[i] ?? Number.NaN;
-    if (!Number.isFinite(dtype === 'float32' ? Math.fround(value) : value)) throw nonFinite(source, first, i, value);
-  }
-  return chunk;
-}
-
-/** The addon knows the index in a chunk; a person wants row and column. */
-function locate(error: unknown, source: RowSource, first: number): unknown {
-  const ours = fromNative(error);
-  if (!(ours instanceof DlAdmmError) || ours.code !== 'ERR_DLADMM_NON_FINITE' || ours === error) return ours;
-  const index = Number((error as { index?: unknown }).index);
-  const row = first + Math.floor(index / source.columns);
-  const text = `Expected finite numbers for ${source.name} but found one that is not in row ${row}, column ${index % source.columns}`;
-  return new DlAdmmError('ERR_DLADMM_NON_FINITE', text, { cause: error });
-}

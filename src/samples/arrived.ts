@@ -130,7 +130,11 @@ export function targetColumns({ labels, y, weights }: WeightedSamples): readonly
 }
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT where the order of a record's keys would decide which of them is which input */
-export function checkOrdered({ nameless, columns }: ArrivalRules, features: readonly unknown[], name: string): void {
+export function checkOrdered(
+  { nameless, columns }: Pick<ArrivalRules, 'nameless' | 'columns'>,
+  features: readonly unknown[],
+  name: string,
+): void {
   if (nameless === undefined || columns !== undefined || features.length === 1) return;
   const text = `Expected rows as arrays of numbers for ${name}, as ${nameless} was trained on columns without names, but received records, whose keys have no order: a model knows names that it was trained with, as records or by columns: ['…', …] beside x`;
   throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);

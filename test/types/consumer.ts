@@ -35,6 +35,12 @@ export async function interfaces(customers: readonly Customer[], customer: Custo
   takes<number>((await model.predict(customers)).labels.length + model.predictSync(customers).labels.length);
   takes<number>((await model.predict(new Map([['age', [3, 4]]]))).labels.length);
   takes<number>((await model.predict({} as Record<string, unknown>)).probability);
+  const { signal } = new AbortController();
+  takes<number>((await model.predict(customer, { signal, ignore: ['since'] })).probability);
+  takes<number>((await model.predict(streamed(), { signal })).labels.length);
+  takes<number>((await model.predict([1, 2], { signal })).probability);
+  // @ts-expect-error a record is no text
+  await model.predict(customer, { delimiter: ';' });
   takes<number>((await model.evaluate(customers)).accuracy + (await fit(streamed(), { target: 'age' })).seconds);
   takes<string>(String(await crossValidate(customers, { target: 'plan' })));
   // @ts-expect-error texts are no rows
