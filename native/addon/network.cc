@@ -223,11 +223,18 @@ class TrainedNetwork : public Handle<TrainedNetwork> {
     need_open(env);
     return std::visit(
         [&]<typename T>(const std::unique_ptr<ServedNetwork<T>>& served) -> Napi::Value {
-          Matrix<T> copy;
-          const MatrixView<const T> x = input_now<T>(info, copy);
-          auto out = new_array<T>(env, x.rows * network_.widths.back());
-          served->predict(x, {out.Data(), x.rows, network_.widths.back()});
-          return out;
+          const auto answer = [&](const auto& x) {
+            auto out = new_array<T>(env, x.rows * network_.widths.back());
+            served->predict(x, {out.Data(), x.rows, network_.widths.back()});
+            return out;
+          };
+          if (info[0].IsTypedArray()) {
+            Matrix<T> copy;
+            return answer(input_now<T>(info, copy));
+          }
+          const Input<T> input = samples_argument<T>(info);
+          need_open(env);  // a getter of the caller's may have closed it
+          return answer(input.sparse.view());
         },
         served_);
   }

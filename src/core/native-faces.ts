@@ -391,7 +391,7 @@ export interface NativeTrainedNetwork {
   setCodes(layer: number, codes: Int8Array, biases: Numbers, scales: Float32Array, scale: number, zero: number): void;
   predict(x: Numbers | NativeCsr): Promise<Numbers>;
   /** The same on the calling thread. */
-  predictNow(x: Numbers): Numbers;
+  predictNow(x: Numbers | NativeCsr): Numbers;
   evaluate(x: Numbers | NativeCsr, targets: Int32Array | Numbers): Promise<NativeEvaluation>;
   close(): void;
 }

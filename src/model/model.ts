@@ -141,9 +141,9 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     this.checkOpen();
     const source = atOnce(this.#prepared(featureRows(this.#rowsOf(x), this.inputs, 'x')));
     const answer = answerOf(this.network, this.dtype, source.rows, this);
-    for (const [first, count] of this.#chunks(source)) {
+    for (const [first, part] of source.sparse ? csrParts(source.sparse) : this.#parts(source)) {
       try {
-        answer.put(first, this.native.predictNow(source.chunk(first, count)));
+        answer.put(first, this.native.predictNow(part));
       } catch (error) {
         throw locate(error, source, first);
       }
@@ -354,6 +354,11 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
       source.release?.(first + count);
       if (first + count < source.rows) await breathe();
     }
+  }
+
+  /** First row and numbers of each chunk. */
+  *#parts(source: RowSource): Generator<readonly [first: number, chunk: Numbers], void, undefined> {
+    for (const [first, count] of this.#chunks(source)) yield [first, source.chunk(first, count)];
   }
 
   /** First row and number of rows of each chunk. */

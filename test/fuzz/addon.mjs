@@ -484,7 +484,7 @@ const onNetwork = fc.oneof(
   call('setLayer', args(layer, values, values)),
   call('setCodes', args(layer, codes, values, values, mostly(fc.constantFrom(0.1, 1), 0, -1, NaN, 1e300), zero)),
   call('predict', args(fc.oneof(values, csr(1, 2, 3)))),
-  call('predictNow', args(values)),
+  call('predictNow', args(fc.oneof(values, csr(1, 2, 3)))),
   call('evaluate', args(fc.oneof(values, csr(1, 2, 3)), fc.oneof(values, labels))),
 );
 const graphLike = members({ adjacency: csr(3), features: fc.oneof(csr(2, 3), denseFeatures) }, meddle);

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { fit } from '../../src/index.js';
 import { Model } from '../../src/model/model.js';
 import type { Loss } from '../../src/network/network.js';
 import { temporaryFolder } from '../formats/support.js';
@@ -51,6 +52,48 @@ describe('a prediction', () => {
       });
     }
   }
+
+  it.each(['float32', 'float64'] as const)(
+    'of a sparse sample has the same bits by every route (%s)',
+    async (dtype) => {
+      const model = modelOf([300, 33, 3], 'softmax-cross-entropy', dtype);
+      const rows = Array.from({ length: 200 }, (_, i) => {
+        const indices = Array.from({ length: i % 40 }, (_, k) => (k * 7 + i * 13) % 300);
+        return { indices, values: [...numbers(indices.length, i)] };
+      });
+      const later = await model.predict(rows);
+      expect(model.predictSync(rows)).toEqual(later);
+      for (const i of [0, 1, 39, 199]) {
+        const some = [rows[i]] as typeof rows;
+        const one = model.predictSync(some);
+        expect(one.outputs.data).toEqual(later.outputs.data.slice(3 * i, 3 * (i + 1)));
+        expect(await model.predict(some)).toEqual(one);
+      }
+      const bad = rows.with(7, { indices: [4], values: [1e39] });
+      const refused = error('ERR_DLADMM_NON_FINITE');
+      if (dtype === 'float32') expect(() => model.predictSync(bad)).toThrow(refused);
+    },
+  );
+
+  it.each([{}, { hidden: [] }, { dtype: 'float64' }])(
+    'of hashed texts has the same bits by every route (%o)',
+    async (options) => {
+      const mails = Array.from({ length: 150 }, (_, i) => ({
+        text: Array.from({ length: 1 + (i % 30) }, (_, k) => `word${(i * 31 + k * k) % 97}`).join(' '),
+        size: i % 17,
+        spam: i % 5 < 2,
+      }));
+      const common = { target: 'spam', hash: 128, hidden: [16], epochs: 2, threads: 2 } as const;
+      const { model } = await fit(mails, { ...common, ...(options as object) });
+      const later = await model.predict(mails);
+      expect(model.predictSync(mails)).toEqual(later);
+      for (const [i, mail] of mails.entries()) {
+        const one = model.predictSync(mail);
+        expect(one.outputs).toEqual([...later.outputs.data.slice(2 * i, 2 * i + 2)]);
+        expect(await model.predict(mail)).toEqual(one);
+      }
+    },
+  );
 
   it.each([
     ['float32', 1e-5],
