@@ -355,13 +355,8 @@ export async function learnColumns(
 const LOOKS: readonly (readonly [what: string, form: RegExp, help: string])[] = [
   [
     'numbers',
-    /^[+-]?\d+,\d+$/,
-    "plain numbers (1234.5) say how large they are; decimal: ',' (--decimal ,) reads a comma in a CSV file as the decimal sign",
-  ],
-  [
-    'numbers',
     /^[+-]?[$€£¥]? ?[+-]?(?:\d+|\d{1,3}(?:[.,'’\s]\d{3})+)(?:[.,]\d+)? ?(?:[%$€£¥]|[kKmM])?$/,
-    'plain numbers (1234.5) say how large they are',
+    "plain numbers (1234.5), and decimal: ',' of a CSV file, say how large they are",
   ],
   [
     'dates',
