@@ -114,6 +114,29 @@ describe('the rows of a query', () => {
     expect(rows).toEqual([{ a: [1.5], b: { b: 2 }, c: 3, d: 7 }]);
   });
 
+  test('are read by their types, whichever copy of the package made them', async () => {
+    const values: readonly (readonly [value: unknown, typeId: number])[] = [
+      [{ micros: 1_500_000n }, 14],
+      [{ value: 225n, scale: 2 }, 19],
+      [{ days: 1 }, 13],
+      [null, 14],
+    ];
+    const chunk = {
+      rowCount: 1,
+      convertColumns: (convert: (value: unknown, type: object) => unknown) =>
+        values.map(([value, typeId]) => [convert(value, { typeId })]),
+    };
+    const result = {
+      deduplicatedColumnNames: () => ['a', 'b', 'c', 'd'],
+      async *[Symbol.asyncIterator]() {
+        yield chunk;
+      },
+    };
+    for await (const some of sql('select', { run: async () => result as never }))
+      expect(some).toEqual([{ a: 1.5, b: 2.25, c: new Date(86_400_000), d: null }]);
+    expect.assertions(1);
+  });
+
   test.each(["date 'infinity'", "timestamp '-infinity'", "timestamptz 'infinity'"])(
     'refuse %s, which no Date can be',
     async (moment) => {
