@@ -52,18 +52,6 @@ function isIterable(value: unknown): value is Iterable<unknown> | AsyncIterable<
 export const isStream = (x: unknown): x is Iterable<unknown> | AsyncIterable<unknown> =>
   isArray(x) ? x.length > 0 && isRecord(x[0]) && !areSparseRows(x) : isIterable(x);
 
-/** @throws DlAdmmError ERR_DLADMM_ARGUMENT where samples have nothing to learn, or values that are none */
-export function checkTold({ x, labels, y }: WeightedSamples): void {
-  if (labels === null) throw expected('an array of labels', 'data.labels', labels);
-  if (labels === undefined && y === undefined && !isStream(x)) {
-    throw expected('labels (of classes) or y (of values) beside x', 'data', { x });
-  }
-  const first: unknown = isArray(y) ? y[0] : undefined;
-  const named = typeof first === 'string' && !(isArray(x) && !isRecord(x[0]));
-  if (first === undefined || named || typeof first === 'number' || isArray(first) || isNumericArray(first)) return;
-  throw expected('a number, or a row of numbers (classes stand in labels),', 'data.y[0]', first);
-}
-
 /**
  * Samples without labels, as a source of rows.
  *
@@ -76,6 +64,20 @@ export async function arrivingRows(x: unknown, rules: ArrivalRules, name: string
 }
 
 const SAMPLE_KEYS: readonly string[] = ['x', 'labels', 'y', 'classes', 'columns', 'texts', 'target'];
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT where samples have nothing to learn, or values that are none */
+export function checkTold(samples: WeightedSamples): void {
+  checkKeys(samples, [...SAMPLE_KEYS, 'validation', 'test', 'weights'], 'data');
+  const { x, labels, y } = samples;
+  if (labels === null) throw expected('an array of labels', 'data.labels', labels);
+  if (labels === undefined && y === undefined && !isStream(x)) {
+    throw expected('labels (of classes) or y (of values) beside x', 'data', { x });
+  }
+  const first: unknown = isArray(y) ? y[0] : undefined;
+  const named = typeof first === 'string' && !(isArray(x) && !isRecord(x[0]));
+  if (first === undefined || named || typeof first === 'number' || isArray(first) || isNumericArray(first)) return;
+  throw expected('a number, or a row of numbers (classes stand in labels),', 'data.y[0]', first);
+}
 
 /**
  * Samples with their labels or targets.
