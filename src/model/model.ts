@@ -145,7 +145,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
       try {
         answer.put(first, this.native.predictNow(part));
       } catch (error) {
-        throw locate(error, source, first);
+        throw locate(error, source, first, this);
       }
     }
     const prediction = answer.prediction() as Prediction<L>;
@@ -340,7 +340,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     if (source.sparse) return;
     if (source.each) {
       return source.each((chunk, first, count) =>
-        each(first, chunk, count).catch((error: unknown) => Promise.reject(locate(error, source, first))),
+        each(first, chunk, count).catch((error: unknown) => Promise.reject(locate(error, source, first, this))),
       );
     }
     let chunk: Numbers | undefined;
@@ -349,7 +349,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
         chunk = await rowsOf(source, first, count, chunk);
         await each(first, chunk, count);
       } catch (error) {
-        throw locate(error, source, first);
+        throw locate(error, source, first, this);
       }
       source.release?.(first + count);
       if (first + count < source.rows) await breathe();

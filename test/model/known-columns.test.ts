@@ -65,6 +65,14 @@ describe('a column that is not there', async () => {
   });
 });
 
+test('a number that float32 does not hold is told by its row and column', async () => {
+  const { model } = await fit(ROWS, { target: 'churned', dtype: 'float32', ...QUICK });
+  const large = ROWS.map((row, i) => (i === 70 ? { ...row, age: 1e39 } : row));
+  const where = 'ERR_DLADMM_NON_FINITE: Expected finite numbers that float32 holds for x but found another in row';
+  expect(await failure(() => model.predict(large))).toBe(`${where} 70 of column "age"`);
+  expect(await failure(async () => model.predictSync(large.slice(70)))).toBe(`${where} 0 of column "age"`);
+});
+
 describe('a first line of numbers that are the names of a model', async () => {
   const sales = Array.from({ length: 200 }, (_, i) => {
     const [a, b, c] = [(i * 37) % 900, (i * 53) % 900, (i * 91) % 900];
