@@ -35,12 +35,14 @@ const SPACE = {
   l2: { draw: 'log-uniform', low: 1e-6, high: 1e-2 },
 } as const satisfies SearchSpace;
 
+const judgedApart = ({ test: _, ...data }: TrainingData): TrainingData => data;
+
 /** The samples, and what every training of them is told. */
 async function trained(flags: TrainFlags, own: AnySolver | undefined, terminal: Terminal) {
   const source = await reading(flags, terminal, (onBytes) =>
     trainingSource({ ...flags, onBytes, seed: flags.seed ?? SEED, whole: true }, terminal.signal),
   );
-  const { test: _, ...data } = source.data as TrainingData;
+  const data = typeof source.data === 'string' ? source.data : judgedApart(source.data as TrainingData);
   const { test: __, ...place } = source.front;
   const told = { ...optionsOf(flags, own), ...frontOf(flags) };
   const options = { ...told, ...(source.task && arraysOptions({ source, options: told })), ...place };
@@ -110,7 +112,9 @@ export async function searchCommand(
   const space = flags.space === undefined ? SPACE : await spaceIn(flags.space, terminal.signal);
   readOptions(SEARCH, pick(SEARCH, flags));
   if (save !== undefined) await checkTarget(save, filesOf(flags.data), MODEL);
-  const { data, options } = await trained({ ...flags, options: { ...rest, ...watching } }, own, terminal);
+  const { target = (space as SearchSpace).target } = flags;
+  const told = { ...flags, ...(target !== undefined && { target }), options: { ...rest, ...watching } } as TrainFlags;
+  const { data, options } = await trained(told, own, terminal);
   const rules = { ...pick(SEARCH, flags), signal: terminal.signal, metric, refit: save !== undefined };
   const tried = { ...space, ...options } as SearchSpace;
   const found = await (quiet

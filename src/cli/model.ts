@@ -46,6 +46,8 @@ export type EvaluateFlags = (OnSamples | OnGraph) & {
   /** Whether to tell what each column is worth, by which metric. */
   readonly importance?: boolean;
   readonly metric?: Metric;
+  /** Says which shuffles tell what columns are worth, or which nodes are in which part. */
+  readonly seed?: number;
 };
 
 /** `out` is a CSV or NPY file, or `-`. */
@@ -116,10 +118,18 @@ async function sparse(flags: OnSamples & { readonly importance?: boolean }, mode
 const worth = async (
   model: Model,
   rows: Parameters<typeof importance>[1],
-  { importance: asked, metric }: EvaluateFlags,
+  { importance: asked, metric, seed }: EvaluateFlags,
   reading: ImportanceOptions,
 ): Promise<{ readonly columns?: Importance }> =>
-  asked ? { columns: await importance(model, rows, { ...reading, ...(metric && { metric }) }) } : {};
+  asked
+    ? {
+        columns: await importance(model, rows, {
+          ...reading,
+          ...(metric && { metric }),
+          ...(seed !== undefined && { seed }),
+        }),
+      }
+    : {};
 
 /** How good a model is on samples, or on nodes. */
 async function judge(flags: EvaluateFlags, signal: AbortSignal) {

@@ -141,7 +141,7 @@ export function pathCommandOf(program: Command, solvers: readonly AnySolver[], e
   const matter = ['--strengths', '--rule', '--regularise', '--metric', '--save', ...FOLDS_MATTER];
   return showing(command, everything, matter).addHelpText(
     'after',
-    '\nExample:\n  dladmm path customers.csv --target churned --solver adam --regularise inputs=1 --strengths 1e-4,1e-3,1e-2,1e-1',
+    "\nExample:\n  dladmm path customers.csv --target churned --solver minibatch-admm --hidden 20 --regularise 'inputs=1;' --strengths 1e-3,1e-2,1e-1",
   );
 }
 

@@ -1,4 +1,5 @@
 /** The processes that train one network together, as this one sees them. */
+import { inspect } from 'node:util';
 import { DlAdmmError, messageOf } from './errors.js';
 import { toJson } from './json.js';
 import { fromNative, native } from './native.js';
@@ -180,8 +181,17 @@ export async function joinRanks(): Promise<Ranks> {
   const own = new native.Ranks();
   try {
     const all = new Ranks(own, own.join());
+    let uncaught: { readonly error: unknown } | undefined;
+    process.on('uncaughtExceptionMonitor', (error) => {
+      uncaught = { error };
+    });
     // Without a word to MPI the launcher takes an end for a failure.
-    process.once('exit', (code) => all.leave(code));
+    process.once('exit', (code) => {
+      // Node tells of it when all have left, which is too late where ranks are ended.
+      if (uncaught && process.listenerCount('uncaughtException') === 0)
+        process.stderr.write(`${inspect(uncaught.error)}\n`);
+      all.leave(code);
+    });
     known = all;
     return all;
   } catch (error) {

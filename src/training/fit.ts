@@ -64,6 +64,12 @@ export type AutoOptions<L extends Loss = Loss> = Unnamed<L> & { readonly [K in N
 /** The options of a training of rows by a named solver. */
 type RowOptions<S> = FrontOptions & Omit<OptionsFor<S>, 'layers'> & { readonly layers?: readonly number[] };
 
+/** The options of a training of samples by a named solver that says what becomes of them before. */
+type SampleOptions<S> = Omit<RowOptions<S>, Exclude<keyof FrontOptions, Before>>;
+type Before = 'hidden' | 'validationShare' | 'validation' | 'test' | 'memory' | 'calibrate' | 'weights';
+
+type Shaped = { readonly layers: readonly number[] } | { readonly hidden: readonly number[] };
+
 type Classes = 'softmax-cross-entropy';
 type Tags = 'sigmoid-cross-entropy';
 /** The loss of samples where nobody says which: lists of labels are tags, labels classes, y values; a stream brings any of these. */
@@ -74,6 +80,12 @@ type LossOfSamples<D extends TrainingData> = D extends { readonly labels: LabelL
     : D extends { readonly y: NonNullable<TrainingData['y']> }
       ? 'squared-error'
       : Loss;
+/** The same by a named solver, which has a loss of its own for labels. */
+type LossOfTold<D extends TrainingData, S> = D extends { readonly labels: LabelLists }
+  ? Tags
+  : D extends { readonly y: NonNullable<TrainingData['y']> }
+    ? 'squared-error'
+    : LossFor<S>;
 /** The loss of rows: the one that is named, else that of the task, where it is told. */
 type RowsLoss<L extends Loss, T extends Task, C extends Loss, P = ColumnPlace> = [L] extends [never]
   ? [T] extends ['classification']
@@ -118,18 +130,14 @@ interface Trains<G extends Given> {
     data: GraphSamples,
     options: OptionsFor<S, GraphSolver> & { readonly loss?: L },
   ): Plain<G, RecordFor<S, GraphSolver>, GraphModel<L>>;
-  <
-    D extends TrainingData,
-    S extends Named<SampleSolver> = 'dladmm',
-    L extends Loss = D extends { readonly labels: LabelLists }
-      ? Tags
-      : D extends { readonly y: NonNullable<TrainingData['y']> }
-        ? 'squared-error'
-        : LossFor<S>,
-  >(
+  <D extends TrainingData, S extends Named<SampleSolver> = 'dladmm', L extends Loss = LossOfTold<D, S>>(
     data: D,
     options: OptionsFor<S> & { readonly loss?: L },
   ): Plain<G, RecordFor<S>, Model<L>>;
+  <D extends TrainingData, S extends Named<SampleSolver>, L extends Loss = LossOfTold<D, S>>(
+    data: D,
+    options: SampleOptions<S> & { readonly solver: S; readonly loss?: L } & Shaped,
+  ): Auto<G, RecordFor<S>, Model<L>>;
   <
     S extends Named<SampleSolver>,
     L extends Loss = never,

@@ -1,4 +1,5 @@
 /** Samples on their way into a store: read once, encoded as for a training, and written block by block. */
+import { types } from 'node:util';
 import { throwIfAborted, untilAborted } from '../core/abort.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import { present } from '../core/objects.js';
@@ -88,10 +89,20 @@ export async function packSamples(path: string, data: Rows | TrainingData, optio
     const text = `Expected rows or samples for data but received ${stored.store.path}, a store, whose samples are packed already`;
     throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
   }
+  for (const key of ['validation', 'test'] as const) {
+    const set: unknown = areSamples(data) ? (data as TrainingData)[key] : undefined;
+    if (set !== undefined) throw expected('none, as a store holds one set (pack each by itself),', `data.${key}`, set);
+  }
   const stream = areSamples(data) ? (Object.keys(data).length === 1 ? data.x : undefined) : data;
   const isText =
     typeof stream === 'object' && stream !== null && 'readableObjectMode' in stream && !stream.readableObjectMode;
-  if (isText || !isStream(stream) || isTable(stream) || (isArray(stream) && !isSample(stream[0])))
+  if (
+    isText ||
+    !isStream(stream) ||
+    types.isMap(stream) ||
+    isTable(stream) ||
+    (isArray(stream) && !isSample(stream[0]))
+  )
     return whole(path, data, front, precision);
   const items = itemsOf(stream, front.signal);
   const first = await items.next();

@@ -36,7 +36,7 @@ import { checkWatched } from './watching.js';
  * that is given all the same must be what it was.
  */
 export interface ResumeOptions
-  extends Pick<FrontOptions, 'ignore' | 'validation' | 'test' | 'validationShare' | 'memory'>,
+  extends Pick<FrontOptions, 'ignore' | 'validation' | 'test' | 'validationShare' | 'memory' | 'weights'>,
     CsvDialect,
     Partial<Pick<CommonOptions<AnyRecord>, MayChange | MustStay>> {
   /** Go further, or less far, than was planned. */

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DISPOSE } from '../core/dispose.js';
 import { expected } from '../core/errors.js';
+import { present } from '../core/objects.js';
 import { openSamples, storeOf } from '../formats/sample-file.js';
 import type { Loss } from '../network/network.js';
 import { pick } from '../network/schema.js';
@@ -41,8 +42,10 @@ export async function readyWithin(data: Rows | TrainingData, given: Given & Besi
     const what = 'none with memory for rows that are in no store (packSamples writes one),';
     throw expected(what, odd, given[odd]);
   }
+  const { rows, sets } = parted(data);
+  const beside = { ...sets, ...given };
   for (const key of ['validation', 'test'] as const) {
-    const set = given[key];
+    const set = beside[key];
     if (set !== undefined && !areSamples(set) && !(await isStored(set)))
       throw expected('with memory a store, or { x, labels } or { x, y },', key, set);
   }
@@ -50,13 +53,13 @@ export async function readyWithin(data: Rows | TrainingData, given: Given & Besi
   const path = join(tmpdir(), `dladmm-${randomBytes(8).toString('hex')}.samples`);
   try {
     const task = given.task ?? (loss && taskOf(loss));
-    const { warnings } = await packSamples(path, data, { ...pick(PACK, given), ...(task && { task }) });
+    const { warnings } = await packSamples(path, rows, { ...pick(PACK, given), ...(task && { task }) });
     const store = await openSamples(path);
     try {
       // Windows removes no open file: there it goes when it is closed.
       await rm(path, { force: true }).catch(() => undefined);
       const packed = new Set(Object.keys(PACK));
-      const others = Object.entries(given).filter(([key]) => !packed.has(key) || key === 'signal');
+      const others = Object.entries(beside).filter(([key]) => !packed.has(key) || key === 'signal');
       const ready = await readyOf(store, Object.fromEntries(others) as unknown as Given);
       const end = (): void => {
         ready[DISPOSE]();
@@ -72,6 +75,13 @@ export async function readyWithin(data: Rows | TrainingData, given: Given & Besi
     await rm(path, { force: true });
     throw error;
   }
+}
+
+/** What is packed, and what is watched beside it. */
+function parted(data: Rows | TrainingData) {
+  if (!areSamples(data)) return { rows: data, sets: {} };
+  const { validation, test, ...rows } = data as TrainingData;
+  return { rows: rows as TrainingData, sets: present({ validation, test }) };
 }
 
 async function isStored(data: unknown): Promise<boolean> {

@@ -85,6 +85,25 @@ describe('dladmm search', () => {
     expect(Object.keys(best.options)).toEqual(['hidden', 'activation', 'l2']);
   });
 
+  it('predicts the target of the space, where no flag names one', async () => {
+    writeFileSync(path('target.json'), JSON.stringify({ target: 'side', hidden: [[], [2]] }));
+    const rules = [...QUICK, '--ignore', 'group', '--trials', '2', '--quiet'];
+    await run('search', 'table.csv', ...rules, '--space', 'target.json', '--save', 'side.safetensors');
+    const model = await Model.load(path('side.safetensors'));
+    expect([model.target, model.classes]).toEqual(['side', ['left', 'right']]);
+    await run('search', 'table.csv', ...rules, '--target', 'y', '--space', 'target.json', '--save', 'y.safetensors');
+    expect((await Model.load(path('y.safetensors'))).target).toBe('y');
+  });
+
+  it('names a store that is not read here', async () => {
+    await run('pack', ...TABLE, '--out', 'table.samples');
+    for (const command of ['cross-validate', 'search']) {
+      const { code, err } = await run(command, 'table.samples');
+      expect(code).not.toBe(0);
+      expect(err).toMatch(/table\.samples is a store of samples, which is not read here/);
+    }
+  });
+
   it('refuses a space that is none before any training', async () => {
     writeFileSync(path('wrong.json'), '{ "hiden": [[4]] }');
     const { code, err } = await run('search', ...TABLE, '--space', 'wrong.json');
@@ -99,6 +118,8 @@ describe('dladmm evaluate --importance', () => {
     const model = 'worth.safetensors';
     await run('train', ...TABLE, '--epochs', '10', '--save', model, '--quiet');
     const { code, out } = await run('evaluate', model, 'table.csv', '--importance', '--metric', 'rocAuc');
+    const others = await run('evaluate', model, 'table.csv', '--importance', '--metric', 'rocAuc', '--seed', '9');
+    expect(others.out).not.toBe(out);
     expect(code).toBe(0);
     expect(out).toMatch(/\nROC AUC .*; by how much it is worse where a column is shuffled:\n\ncolumn +importance +±\n/);
     const { importance } = JSON.parse((await run('evaluate', model, 'table.csv', '--importance', '--json')).out) as {

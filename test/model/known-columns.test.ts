@@ -67,7 +67,7 @@ describe('a column that is not there', async () => {
 
 test('a number that float32 does not hold is told by its row and column', async () => {
   const { model } = await fit(ROWS, { target: 'churned', dtype: 'float32', ...QUICK });
-  const large = ROWS.map((row, i) => (i === 70 ? { ...row, age: 1e39 } : row));
+  const large = ROWS.map((row, i) => (i === 70 ? { ...row, age: 1e300 } : row));
   const where = 'ERR_DLADMM_NON_FINITE: Expected finite numbers that float32 holds for x but found another in row';
   expect(await failure(() => model.predict(large))).toBe(`${where} 70 of column "age"`);
   expect(await failure(async () => model.predictSync(large.slice(70)))).toBe(`${where} 0 of column "age"`);

@@ -119,6 +119,13 @@ describe.skipIf(launcher === '')(`with ${launcher || 'mpirun, which is not here'
     expect(told[0]).toMatchObject(await alone());
   });
 
+  test('what a program does not catch is told, and ends all', async () => {
+    const body = `${PRELUDE} await fit(data, options); await fit(data, { ...options, nuu: 1 });`;
+    const { code, stderr } = await launchProgram<Told>(2, body);
+    expect(code).not.toBe(0);
+    expect(stderr).toMatch(/ERR_DLADMM_ARGUMENT|Expected only .*nuu/);
+  });
+
   test.each([2, 3])('%i ranks have its iterates up to rounding, and all the same bits', async (ranks) => {
     const { code, told } = await launchProgram<Told>(ranks, `${PRELUDE} tell(await fit(data, options));`);
     expect(code).toBe(0);

@@ -54,6 +54,34 @@ describe('rows that memory is said for', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
+  test('are watched and judged by the sets that stand beside them', async () => {
+    const x = Array.from({ length: 600 }, (_, i) => [i % 7, (i * i) % 11]);
+    const set = (from: number, to: number) => ({
+      x: x.slice(from, to),
+      labels: x.slice(from, to).map(([a]) => Number((a as number) > 3)),
+    });
+    const data = { ...set(0, 400), validation: set(400, 500), test: set(500, 600) };
+    const told = { solver: 'adam', hidden: [4], epochs: 2, threads: 1 } as const;
+    const aside = await fit(data, { ...told, memory: '4GB' });
+    const { validation, test: last, ...rows } = data;
+    const other = await fit(rows, { ...told, validation, test: last, memory: '4GB' });
+    expect(bytesOf(aside.model as Model)).toEqual(bytesOf(other.model as Model));
+    expect([aside.report.samples, aside.report.heldOut]).toEqual([400, undefined]);
+    expect(aside.report.test).toEqual(await aside.model.evaluate(last));
+    expect(aside.report.scores).toEqual(await aside.model.evaluate(validation));
+    const path = join(own, 'sets.samples');
+    await expectFailure(() => packSamples(path, data), 'ERR_DLADMM_ARGUMENT', /one set.*data\.validation/);
+  });
+
+  test('may be a Map of columns', async () => {
+    const columns = new Map<string, readonly (string | number | null)[]>([
+      ['size', records.map(({ size }) => size)],
+      ['churned', records.map(({ churned }) => churned)],
+    ]);
+    const { report } = await fit(columns, { ...options, memory: '4GB' });
+    expect(report.heldOut?.of).toBe(records.length);
+  });
+
   test('leave no file where something is wrong with them, where they need more, or where they are aborted', async () => {
     const failing = async function* () {
       yield* records.slice(0, 100);

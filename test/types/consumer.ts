@@ -147,6 +147,9 @@ export async function mistakes(): Promise<void> {
   await fit(rows, { target: 'churned', earlyStopping: { patience: 'long' } });
   // @ts-expect-error no such way
   await fit(rows, { target: 'churned', missing: 'drop' });
+  const judged = await fit({ x: [[1], [2]], labels: [0, 1] }, { solver: 'adam', hidden: [16], validationShare: 0.2 });
+  await fit({ x: [[1], [2]], y: [0, 1] }, { solver: 'dladmm', hidden: [16], memory: '2GB' });
+  console.log(String(judged.report));
   // @ts-expect-error no decimal sign
   await fit('a.csv', { target: 'churned', decimal: ';' });
   // @ts-expect-error no such option of reading
