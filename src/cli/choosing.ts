@@ -35,14 +35,14 @@ const SPACE = {
   l2: { draw: 'log-uniform', low: 1e-6, high: 1e-2 },
 } as const satisfies SearchSpace;
 
-const judgedApart = ({ test: _, ...data }: TrainingData): TrainingData => data;
+const withoutTest = ({ test: _, ...data }: TrainingData): TrainingData => data;
 
 /** The samples, and what every training of them is told. */
 async function trained(flags: TrainFlags, own: AnySolver | undefined, terminal: Terminal) {
   const source = await reading(flags, terminal, (onBytes) =>
     trainingSource({ ...flags, onBytes, seed: flags.seed ?? SEED, whole: true }, terminal.signal),
   );
-  const data = typeof source.data === 'string' ? source.data : judgedApart(source.data as TrainingData);
+  const data = typeof source.data === 'string' ? source.data : withoutTest(source.data as TrainingData);
   const { test: __, ...place } = source.front;
   const told = { ...optionsOf(flags, own), ...frontOf(flags) };
   const options = { ...told, ...(source.task && arraysOptions({ source, options: told })), ...place };

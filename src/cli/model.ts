@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { types } from 'node:util';
 import { DlAdmmError, expected, refused } from '../core/errors.js';
+import { present } from '../core/objects.js';
 import { READING } from '../datasets/frame-file.js';
 import type { GraphDataset } from '../datasets/graph.js';
 import { writeFileAtomic } from '../formats/atomic-file.js';
@@ -121,15 +122,7 @@ const worth = async (
   { importance: asked, metric, seed }: EvaluateFlags,
   reading: ImportanceOptions,
 ): Promise<{ readonly columns?: Importance }> =>
-  asked
-    ? {
-        columns: await importance(model, rows, {
-          ...reading,
-          ...(metric && { metric }),
-          ...(seed !== undefined && { seed }),
-        }),
-      }
-    : {};
+  asked ? { columns: await importance(model, rows, { ...reading, ...present({ metric, seed }) }) } : {};
 
 /** How good a model is on samples, or on nodes. */
 async function judge(flags: EvaluateFlags, signal: AbortSignal) {
