@@ -51,7 +51,7 @@ export const optionsOf = ({ options, solver }: TrainFlags, own?: AnySolver): Job
 async function resumptionOf(flags: TrainFlags, options: Job['options']): Promise<NonNullable<Job['resume']>> {
   const { resume: path = '', inexact } = flags;
   const checkpoint = options.checkpoint && Object.assign({ path }, options.checkpoint);
-  const again = given({ ...options, ...frontOf(flags), inexact, checkpoint }) as ResumeOptions;
+  const again = given({ ...options, ...frontOf(flags), target: flags.target, inexact, checkpoint }) as ResumeOptions;
   return { path, again, options: await resumedOptions(path, again) };
 }
 

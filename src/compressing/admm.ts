@@ -71,7 +71,7 @@ export async function trained(
   };
   const plan: Plan<ProgressRecord> = planOf(all);
   const stored = storedOptionsOf(all, plan);
-  const training = new Training<ProgressRecord, Model>(data, plan, stored, undefined, taughtTo(from));
+  const training = new Training<ProgressRecord, Model>(data, plan, stored, { taught: taughtTo(from) });
   for await (const _ of training);
   throwIfAborted(signal, 'Compressing');
   const { model, status, history } = training.result;

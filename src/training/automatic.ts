@@ -14,7 +14,7 @@ import { chosenSolver, schemaOf } from '../solvers/shared/descriptor.js';
 import { checkOptionKeys } from '../solvers/shared/hints.js';
 import type { EarlyStopping } from '../solvers/shared/options.js';
 import type { EpochRecord, ProgressRecord } from '../solvers/shared/record.js';
-import { checkCalibrated, checkHeld, withCalibration } from './calibrated.js';
+import { checkCalibrated, checkHeld } from './calibrated.js';
 import { storedOptionsOf } from './checkpoint.js';
 import { before } from './company.js';
 import { checkFront, type Given, type Ready } from './front.js';
@@ -23,6 +23,7 @@ import { checkSweeps, type Plan, planOf } from './plan.js';
 import { type Report, reportOf } from './report.js';
 import { type FitResult, nothingOf, type TrainingData } from './result.js';
 import { readyWithin } from './set-aside.js';
+import { frontIn } from './stored-training.js';
 import { Training } from './training.js';
 import { checkWatched } from './watching.js';
 
@@ -269,7 +270,8 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
         const plan = planOf<R>(stage.options);
         this.#phase = { name: stage.name, of: stages.length, iterations: plan.iterations };
         checkWatched(ready.data, plan);
-        this.#current = new Training<R, M>(ready.data, plan, storedOptionsOf(stage.options, plan), undefined, taught);
+        const stored = storedOptionsOf(stage.options, plan);
+        this.#current = new Training<R, M>(ready.data, plan, stored, { taught, front: frontIn(this.#options) });
         if (this.#measures) this.#current.measureUpdates();
         try {
           yield* this.#current;
@@ -291,7 +293,7 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
         const gain = ({ result }: typeof first): number => best(result, metric);
         const chosen = others.reduce((kept, each) => (gain(each) > gain(kept) ? each : kept), first);
         for (const each of ended) if (each !== chosen) (each.result.model as unknown as Model).close();
-        const result = await withCalibration(chosen.result, ready.data, calibrate);
+        const { result } = chosen;
         const seconds = (performance.now() - began) / 1000;
         const report = await reportOf({
           ready,

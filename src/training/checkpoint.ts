@@ -27,6 +27,7 @@ import {
   type Fingerprints,
   learntOf,
   networkIn,
+  type StoredFront,
   type StoredTraining,
   saidIn,
   storedLearnt,
@@ -145,6 +146,8 @@ export interface Kept {
   readonly validation?: number;
   /** What was learnt of the samples before they were loaded. */
   readonly learnt: Learnt;
+  /** How rows became the samples. */
+  readonly front: StoredFront;
   /** Whether a model that went on had taught it, rather than the samples. */
   readonly taught: boolean;
   /** Whether the file is written here, or by another rank, to which this one sends what it has. */
@@ -165,6 +168,7 @@ export async function openKeeper({
   problem,
   validation,
   learnt,
+  front,
   taught,
   writes,
 }: Kept): Promise<Keeper> {
@@ -179,7 +183,7 @@ export async function openKeeper({
   }
   await checkWritable(path, CHECKPOINT);
   await removeLeftovers(path);
-  checkTelling(path, { options, learnt: storedLearnt(learnt) });
+  checkTelling(path, { options, front, learnt: storedLearnt(learnt) });
   const data = { ...(await fingerprints(course, validation)), learnt: checksumOf(learnt) };
   const free = await freeBytes(path);
   if (free < bytes) {
@@ -197,6 +201,7 @@ export async function openKeeper({
         version: packageVersion(),
         kernel: kernelHere(),
         options,
+        front,
         iteration,
         elapsed,
         samples,

@@ -16,13 +16,14 @@ import { checkOptionKeys } from '../solvers/shared/hints.js';
 import type { ProgressRecord } from '../solvers/shared/record.js';
 import { breathe } from '../tensor/inputs.js';
 import { type AutoResult, isAutomatic, placed } from './automatic.js';
-import { checkCalibrated, checkHeld, withCalibration } from './calibrated.js';
+import { checkCalibrated, checkHeld } from './calibrated.js';
 import { storedOptionsOf } from './checkpoint.js';
 import { checkFront, type Open, readyOf } from './front.js';
 import { AUTO_KEYS, type FrontOptions, type Rows } from './options.js';
 import { planOf } from './plan.js';
 import { reportOf } from './report.js';
 import type { TrainingData } from './result.js';
+import { frontIn } from './stored-training.js';
 import { Training } from './training.js';
 import { checkWatched } from './watching.js';
 
@@ -209,9 +210,10 @@ export async function goOn<R extends ProgressRecord, L extends Loss>(
   };
   const plan = planOf<R>(all);
   checkWatched(ready.data, plan);
-  const training = new Training<R, Model<L>>(ready.data, plan, storedOptionsOf(all, plan), undefined, taughtTo(from));
+  const beside = { taught: taughtTo(from), front: frontIn(front) };
+  const training = new Training<R, Model<L>>(ready.data, plan, storedOptionsOf(all, plan), beside);
   for await (const _ of training);
-  const result = await withCalibration(training.result, ready.data, calibrate);
+  const { result } = training;
   const report = await reportOf({
     ready,
     choice: automaticOnes ? choice : undefined,

@@ -4,15 +4,16 @@ import { DISPOSE } from '../core/dispose.js';
 import { DlAdmmError, describe, expected } from '../core/errors.js';
 import { toJson } from '../core/json.js';
 import type { Dtype } from '../core/native.js';
-import { isUrl, pathOf } from '../core/objects.js';
+import { isUrl, pathOf, present } from '../core/objects.js';
 import { packageVersion } from '../core/package.js';
 import type { CsvDialect } from '../formats/csv.js';
 import { reader } from '../formats/reader.js';
 import { isSampleFile, StoredSamples } from '../formats/sample-file.js';
 import { METRIC_NAMES, type Metric, scoreOf } from '../judging/metrics.js';
 import type { Loss } from '../network/network.js';
-import { SEED } from '../network/schema.js';
-import { areSamples } from '../samples/arriving.js';
+import { pick, SEED } from '../network/schema.js';
+import { targetColumns } from '../samples/arrived.js';
+import { areSamples, type WeightedSamples } from '../samples/arriving.js';
 import { type GraphSamples, isGraph } from '../samples/graph-samples.js';
 import type { DladmmOptions } from '../solvers/dladmm/solver.js';
 import type { TrainOptions } from '../solvers/index.js';
@@ -21,13 +22,14 @@ import type { AnySolver } from '../solvers/shared/descriptor.js';
 import type { LearningRate } from '../solvers/shared/learning-rate.js';
 import type { CommonOptions } from '../solvers/shared/options.js';
 import type { ConstraintSweep, Sweep } from '../solvers/shared/sweep.js';
+import { checkHeld } from './calibrated.js';
 import { isFunctionMark, kernelHere, storedOptionsOf } from './checkpoint.js';
 import { checkValues, type OpenCheckpoint, openCheckpoint } from './checkpoint-file.js';
 import { readyOf } from './front.js';
 import { FRONT, type FrontOptions, type Rows } from './options.js';
 import { checkOptionNames, type Plan, planOf } from './plan.js';
 import type { FitResult, TrainingData } from './result.js';
-import { learntOf, type StoredTraining, saidIn, storedTrainingOf } from './stored-training.js';
+import { isSaid, learntOf, networkIn, type StoredTraining, saidIn, storedTrainingOf } from './stored-training.js';
 import { Training } from './training.js';
 import { checkWatched } from './watching.js';
 
@@ -36,7 +38,7 @@ import { checkWatched } from './watching.js';
  * that is given all the same must be what it was.
  */
 export interface ResumeOptions
-  extends Pick<FrontOptions, 'ignore' | 'validation' | 'test' | 'validationShare' | 'memory' | 'weights'>,
+  extends Omit<FrontOptions, keyof CsvDialect>,
     CsvDialect,
     Partial<Pick<CommonOptions<AnyRecord>, MayChange | MustStay>> {
   /** Go further, or less far, than was planned. */
@@ -97,10 +99,34 @@ export interface CheckpointInfo {
   readonly functions: readonly string[];
 }
 
+function otherOption(path: string, name: string, before: unknown, asked: unknown): DlAdmmError {
+  const was = isFunctionMark(before) ? 'a function' : before === undefined ? 'nothing (its default)' : toJson(before);
+  const text = `Expected ${was} for options.${name}, as the training that wrote ${path} had it, but received ${typeof asked === 'object' ? toJson(asked) : describe(asked)}`;
+  return new DlAdmmError('ERR_DLADMM_CHECKPOINT', text);
+}
+
+/** @throws DlAdmmError ERR_DLADMM_CHECKPOINT where rows are to become other samples than they did */
+function checkSaid(path: string, { front, learnt, options: stored }: StoredTraining, options: object): void {
+  const { target } = learntOf(learnt) ?? {};
+  const { layers } = networkIn(stored);
+  // An earlier version did not write down what it was told.
+  const known = { ...front, hidden: layers.slice(1, -1) };
+  for (const [key, asked] of Object.entries(pick(FRONT, options))) {
+    if (key !== 'hidden' && (front === undefined || !isSaid(key))) continue;
+    const { default: otherwise } = FRONT[key as keyof typeof FRONT] as { readonly default?: unknown };
+    const before = known[key as keyof typeof known] ?? otherwise;
+    const same = toJson(asked) === toJson(before) || (key === 'target' && toJson(asked) === toJson(target));
+    if (!same) throw otherOption(path, key, before, asked);
+  }
+}
+
 /** Options of a checkpoint with those of the caller, which may not contradict. */
-function mergedOptions(path: string, stored: StoredTraining['options'], options: ResumeOptions): TrainOptions {
+function mergedOptions(path: string, training: StoredTraining, options: ResumeOptions): TrainOptions {
+  const { options: stored, problem } = training;
+  const ofRows = problem !== 'graph';
+  if (ofRows) checkSaid(path, training, options);
   const given = Object.fromEntries(
-    Object.entries(options).filter(([key]) => key !== 'inexact' && (key === 'hidden' || !Object.hasOwn(FRONT, key))),
+    Object.entries(options).filter(([key]) => key !== 'inexact' && !(ofRows && Object.hasOwn(FRONT, key))),
   );
   // It goes on to be written where it was found.
   const merged: Record<string, unknown> = { ...stored, checkpoint: { ...(stored.checkpoint ?? {}), path } };
@@ -116,13 +142,7 @@ function mergedOptions(path: string, stored: StoredTraining['options'], options:
     }
     const free = FREE.includes(key);
     if (!free && !(isFunctionMark(before) && typeof value === 'function') && toJson(value) !== toJson(before)) {
-      const was = isFunctionMark(before)
-        ? 'a function'
-        : before === undefined
-          ? 'nothing (its default)'
-          : toJson(before);
-      const text = `Expected ${was} for options.${key}, as the training that wrote ${path} had it, but received ${typeof value === 'object' ? toJson(value) : describe(value)}`;
-      throw new DlAdmmError('ERR_DLADMM_CHECKPOINT', text);
+      throw otherOption(path, key, before, value);
     }
     merged[key] = value;
   }
@@ -153,7 +173,7 @@ export async function lookInto(path: string, options: ResumeOptions) {
   await from.file.close();
   const training = storedTrainingOf(from);
   if (!options.inexact) checkMachine(path, training, from.format);
-  const merged = mergedOptions(path, training.options, options);
+  const merged = mergedOptions(path, training, options);
   const plan = (): Plan<AnyRecord> => planOf(merged, training.problem === 'graph' ? 'graph' : 'samples');
   // Where nobody gives options, what is wrong with them is wrong in the file.
   const isGiven = Object.keys(options).some((key) => key !== 'inexact');
@@ -182,11 +202,13 @@ interface Before {
 async function asBefore(
   path: string,
   rows: TrainingData | GraphSamples | Rows,
-  { learnt, options: stored, samples }: StoredTraining,
+  { learnt, options: stored, samples, front = {} }: StoredTraining,
   options: ResumeOptions,
 ): Promise<Before> {
   const { loss, layers, seed = SEED, earlyStopping } = stored as unknown as TrainOptions & { readonly loss: Loss };
-  const known = { ...options, loss, seed, holdsOut: true };
+  const { calibrate, validationShare } = front;
+  const { target, columns, classes } = learntOf(learnt) ?? {};
+  const known = { ...present({ calibrate, validationShare }), ...options, loss, seed, holdsOut: true };
   const from = isUrl(rows) ? pathOf(rows) : rows;
   if (StoredSamples.is(from) || (typeof from === 'string' && (await isSampleFile(from)))) {
     const ready = await readyOf(from as Rows, known);
@@ -195,14 +217,16 @@ async function asBefore(
   if (typeof rows !== 'string') {
     checkObject(rows, 'rows, { x, labels }, { x, y } or { adjacency, features, labels, trainIndex }', 'data');
     if (isGraph(rows)) return { data: rows };
-    if (areSamples(rows)) {
-      if (earlyStopping === undefined || (rows as TrainingData).validation !== undefined) return { data: rows };
+    const { labels, y } = rows as TrainingData;
+    const named = target !== undefined && targetColumns({ labels, y } as WeightedSamples).length > 0;
+    if (areSamples(rows) && !named) {
+      const wasParted = earlyStopping !== undefined || (validationShare ?? 0) > 0 || calibrate === true;
+      if (!wasParted || (rows as TrainingData).validation !== undefined) return { data: rows };
       const { data, heldOut } = await readyOf(rows as TrainingData, { ...known, layers });
       // As many as the training had are not to be divided: it had a validation set beside.
       return { data: heldOut?.of === samples ? rows : data };
     }
   }
-  const { target, columns, classes } = learntOf(learnt) ?? {};
   if (target === undefined || columns === undefined) {
     throw expected(`{ x, labels } or { x, y }, as the training that wrote ${path} had,`, 'data', rows);
   }
@@ -247,11 +271,14 @@ export async function resumeTraining(
       const text = `Expected ${problem === 'graph' ? 'a graph' : 'samples'} for data, as the training that wrote ${path} had`;
       throw new DlAdmmError('ERR_DLADMM_CHECKPOINT', text);
     }
-    if (arrived) checkWatched(arrived, plan);
+    if (arrived) {
+      checkWatched(arrived, plan);
+      checkHeld(arrived as TrainingData, training.front?.calibrate);
+    }
     const layers = plan.network.layers.length - 1;
     const taught = training.taught ? learntOf(training.learnt) : undefined;
     const from = { path, identity, training, layers, release };
-    return new Training(data, plan, storedOptionsOf(merged, plan), from, taught);
+    return new Training(data, plan, storedOptionsOf(merged, plan), { from, taught, front: training.front });
   } catch (error) {
     release?.();
     throw error;

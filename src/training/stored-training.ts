@@ -7,6 +7,7 @@ import type { Parameters } from '../network/parameters.js';
 import type { Learnt } from '../samples/arrival.js';
 import { earlierOptions } from '../solvers/shared/earlier.js';
 import type { OpenCheckpoint } from './checkpoint-file.js';
+import type { FrontOptions } from './options.js';
 
 export interface BestModel {
   readonly score: number;
@@ -25,6 +26,18 @@ export interface Fingerprints {
   readonly learnt?: string;
 }
 
+/** The options that say how rows became samples, but for those that are given again. */
+export const SAID = [
+  ...(['target', 'columns', 'ignore', 'task', 'missing', 'categories', 'buckets', 'hash', 'pairs', 'bins'] as const),
+  ...(['validationShare', 'calibrate'] as const),
+] as const;
+export type StoredFront = { readonly [name in (typeof SAID)[number]]?: FrontOptions[name] };
+
+export const isSaid = (option: string): boolean => (SAID as readonly string[]).includes(option);
+
+export const frontIn = (options: object): StoredFront =>
+  Object.fromEntries(Object.entries(options).filter(([key, value]) => value !== undefined && isSaid(key)));
+
 /** What a checkpoint says of a training, beside the variables. */
 export interface StoredTraining {
   /** Of the package. */
@@ -33,6 +46,8 @@ export interface StoredTraining {
   readonly kernel: string;
   /** Those of the training; a function is `{ $function: true }`. */
   readonly options: Readonly<Record<string, unknown>>;
+  /** Left out by earlier versions. */
+  readonly front?: StoredFront;
   readonly iteration: number;
   readonly elapsed: number;
   readonly samples: number;
@@ -97,6 +112,7 @@ const FIELDS: { readonly [name in keyof StoredTraining]-?: Check | Fields } = {
   version: isText,
   kernel: isText,
   options: isObject,
+  front: optional({ validationShare: optional(isNumber), calibrate: optional(isFlag) }),
   iteration: isCount,
   elapsed: isSeconds,
   samples: isCount,

@@ -16,6 +16,7 @@ import type { IterationRecord } from '../solvers/shared/splittings/layered.js';
 import type { AnyBlock } from '../solvers/shared/sweep.js';
 import { turn } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
+import { withCalibration } from './calibrated.js';
 import {
   checkLearnt,
   checkValidation,
@@ -30,7 +31,7 @@ import { emptiedBy } from './emptied.js';
 import { checkSweeps, type Plan } from './plan.js';
 import { type FitResult, nothingOf, onlyTrain, type Status, type TrainingData } from './result.js';
 import { beforeOf, firstParameters } from './start.js';
-import type { BestModel, StoredTraining } from './stored-training.js';
+import type { BestModel, StoredFront, StoredTraining } from './stored-training.js';
 import {
   addSets,
   checkTold,
@@ -41,6 +42,16 @@ import {
   metricsBy,
   stillBest,
 } from './watching.js';
+
+/** What a training knows beside its data, its plan and its options. */
+export interface Beside {
+  /** The checkpoint that it goes on from. */
+  readonly from?: Resumption | undefined;
+  /** What a model that goes on knows of samples already. */
+  readonly taught?: Learnt | undefined;
+  /** How rows became the samples, as the options said it. */
+  readonly front?: StoredFront | undefined;
+}
 
 /**
  * A training under way: an async iterable of iteration records that works while it is being iterated. Afterwards (or
@@ -58,6 +69,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
   #best: BestModel | undefined;
   /** What a model that goes on knows of samples already. */
   readonly #taught: Learnt | undefined;
+  readonly #front: StoredFront;
   #learnt: Learnt = {};
   /** Who judges what native code cannot: several targets, each in its own units, and most metrics. */
   readonly #judges = new Map<number | 'train', Judge>();
@@ -78,11 +90,11 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     data: TrainingData | GraphSamples,
     plan: Plan<R>,
     options: StoredTraining['options'],
-    from?: Resumption,
-    taught?: Learnt,
+    { from, taught, front = {} }: Beside = {},
   ) {
     this.#data = data;
     this.#taught = taught;
+    this.#front = front;
     this.#plan = plan;
     this.#options = options;
     this.#from = from;
@@ -239,6 +251,8 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
         }
         // Left by the loop, the signal, or an error of the caller's.
         if (between && company && this.#done > this.#saved) await this.#save(company);
+        const { calibrate } = this.#front;
+        if (this.#result) this.#result = await withCalibration(this.#result, this.#data as TrainingData, calibrate);
       } finally {
         company?.release();
         this.#course = undefined;
@@ -345,7 +359,10 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     if (plan === undefined) return;
     const course = of as Course<ProgressRecord>;
     const problem = isGraph(this.#data) ? 'graph' : 'samples';
-    const own = { learnt: this.#learnt, taught: this.#taught !== undefined, options: this.#options };
+    const own = {
+      ...{ learnt: this.#learnt, taught: this.#taught !== undefined },
+      ...{ options: this.#options, front: this.#front },
+    };
     this.#keeper = await openKeeper({ plan, course, problem, writes, ...own, ...present({ validation }) });
   }
 

@@ -8,6 +8,15 @@ const { path, run, start } = inFolder();
 const DIGITS = ['train', '--data', 'digits', '--layers', '64-20-10', '--threads', '2', '--nu', '1', '--rho', '1'];
 const READ = ['train', '--data', 'digits'];
 
+/** A table of two classes. */
+const TWO = `a,b,kind\n${Array.from({ length: 120 }, (_, i) => `${Math.sin(i)},${Math.cos(3 * i)},${i % 3 ? 'up' : 'down'}`).join('\n')}\n`;
+
+const refused = async (message: RegExp, ...args: readonly string[]) => {
+  const { code, err } = await run(...args);
+  expect(err).toMatch(message);
+  expect(code).toBe(1);
+};
+
 /** What of an outcome does not depend on the clock. */
 const learnt = (out: string) => {
   const { seconds: _, checkpoint: __, model: ___, ...rest } = jsonLines(out).at(-1) ?? {};
@@ -113,11 +122,6 @@ describe('what does not go together is refused', () => {
   it('another network, other data', async () => {
     await run(...DIGITS, '--iterations', '2', '--checkpoint', 'mine');
     const before = readFileSync(path('mine'));
-    const refused = async (message: RegExp, ...args: readonly string[]) => {
-      const { code, err } = await run(...args);
-      expect(err).toMatch(message);
-      expect(code).toBe(1);
-    };
     await refused(/options.layers/, ...READ, '--resume', 'mine', '--layers', '64-30-10');
     await refused(/options.solver/, ...READ, '--resume', 'mine', '--solver', 'adam');
     await refused(/training samples/, ...READ, '--resume', 'mine', '--train-samples', '100');
@@ -135,5 +139,18 @@ describe('what does not go together is refused', () => {
     expect(err).toMatch(message);
     expect(readFileSync(path('table.csv'), 'utf8')).toBe('kind,a\nx,1\n');
     expect(existsSync(path('x'))).toBe(false);
+  });
+
+  it('goes on with the rows of a table as they were held out, to a model that is calibrated by the same', async () => {
+    writeFileSync(path('two.csv'), TWO);
+    const told = ['--loss', 'hinge', '--calibrate', '--hidden', '4', '--solver', 'adam', '--validation-share', '0.3'];
+    const read = ['train', '--data', 'two.csv', '--target', 'kind'];
+    expect((await run(...read, ...told, '--epochs', '4', '--save', 'whole.safetensors')).code).toBe(0);
+    expect((await run(...read, ...told, '--epochs', '2', '--checkpoint', 'two')).code).toBe(0);
+    const { code } = await run(...read, '--resume', 'two', '--epochs', '4', '--save', 'rest.safetensors');
+    expect(code).toBe(0);
+    expect(readFileSync(path('rest.safetensors'))).toEqual(readFileSync(path('whole.safetensors')));
+    await refused(/"kind" for options.target/, 'train', '--data', 'two.csv', '--target', 'a', '--resume', 'two');
+    await refused(/0.3 for options.validationShare/, ...read, '--validation-share', '0.2', '--resume', 'two');
   });
 });

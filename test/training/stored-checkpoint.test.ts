@@ -73,7 +73,7 @@ describe('a training from a store', () => {
     await expectFailure(
       () => resume(file, samples, { epochs: 2, validationShare: 0.01 }),
       'ERR_DLADMM_CHECKPOINT',
-      /training samples/,
+      /nothing \(its default\) for options.validationShare/,
     );
     await expectFailure(() => resume(file, table, { epochs: 2 }), 'ERR_DLADMM_ARGUMENT', /2047/);
   });
