@@ -46,6 +46,8 @@ export interface SplitFlags extends DataFlags {
   /** Whether nothing is to be tested on where nobody says. */
   readonly whole?: boolean;
   readonly seed: number;
+  /** What the model predicts that goes on: the target of a table where nobody says. */
+  readonly known?: TargetPlaces | undefined;
 }
 
 const { target, columns } = FRONT;
@@ -226,7 +228,7 @@ const TESTED = 'Expected no --test-share as there is a test set already';
 const tooFew = (rows: number, data: string, wanted: number): DlAdmmError =>
   expected(`at most ${rows} (${data} has no more)`, '--train-samples', wanted, 'ERR_DLADMM_RANGE');
 
-/** The last column of a table is taken for its target where nobody says. */
+/** The last column of a table is taken for its target where nobody says, and no model knows. */
 export const LAST = -1;
 
 async function fromTable(
@@ -234,7 +236,7 @@ async function fromTable(
   source: Extract<Source, { kind: 'table' }>,
   test?: Source,
 ): Promise<TrainingSource> {
-  const { data, testShare = 0, trainSamples, seed, target = LAST, task } = flags;
+  const { data, testShare = 0, trainSamples, seed, known = LAST, target = known, task } = flags;
   const { name, frame } = source;
   if (test?.kind === 'arrays') throw refused(`Expected a table for --test-data, as ${data} is one`);
   let rest = frame;

@@ -124,7 +124,9 @@ async function trainAt({ flags, terminal, alike }: Place<TrainFlags>, told: Job[
   // The samples have to be split as they were.
   const seed = flags.seed ?? resume?.options.seed ?? SEED;
   const source = await alike(() =>
-    reading(flags, terminal, (onBytes) => trainingSource({ ...flags, onBytes, seed }, terminal.signal)),
+    reading(flags, terminal, (onBytes) =>
+      trainingSource({ ...flags, onBytes, seed, known: from?.target }, terminal.signal),
+    ),
   );
   return runTraining(
     given({ source, options, resume, from, timeLimit, save, report, runs, trace, live, json, quiet }) as Job,

@@ -113,11 +113,15 @@ export function checkParts(parts: ModelParts | GraphModelParts, kind: NetworkKin
     if (kind === 'gcn') throw expected('none for a graph', 'quantisation', quantisation);
     checkQuantisation(quantisation, parts);
   }
-  if (diverged !== undefined) {
-    checkObject(diverged, '{ iteration }', 'diverged');
-    whole(diverged.iteration, 1, Number.MAX_SAFE_INTEGER, 'diverged.iteration');
-  }
+  checkDivergence(diverged);
   if (threads !== undefined) whole(threads, 1, MOST_THREADS, 'threads');
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
+export function checkDivergence(diverged: Divergence | undefined): void {
+  if (diverged === undefined) return;
+  checkObject(diverged, '{ iteration }', 'diverged');
+  whole(diverged.iteration, 1, Number.MAX_SAFE_INTEGER, 'diverged.iteration');
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string';

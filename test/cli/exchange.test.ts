@@ -86,6 +86,23 @@ describe('dladmm train --from', () => {
     expect(await judged('on.safetensors')).toBe(await judged('uv.safetensors'));
   });
 
+  it('goes on to predict what the model predicts, wherever that stands', async () => {
+    const lines = Array.from({ length: 100 }, (_, i) => `${i % 2 ? 'cat' : 'dog'},${Math.sin(i)},${i % 3}`);
+    await writeFile(path('first.csv'), `kind,u,v\n${lines.join('\n')}\n`);
+    const told = ['train', 'first.csv', '--solver', 'adam', '--epochs', '1', '--quiet'];
+    expect((await run(...told, '--target', 'kind', '--save', 'kind.safetensors')).code).toBe(0);
+    expect((await run('export', 'kind.safetensors', '--to', 'kind.onnx')).code).toBe(0);
+    expect((await run('import', 'kind.onnx', '--to', 'back.safetensors')).code).toBe(0);
+    for (const from of ['kind', 'back'].map((name) => `${name}.safetensors`)) {
+      expect(JSON.parse((await run('evaluate', from, 'first.csv', '--json')).out)).toHaveProperty('accuracy');
+      expect(await run(...told, '--from', from, '--test-share', '0.2', '--save', 'on.safetensors')).toMatchObject({
+        code: 0,
+      });
+      using on = await Model.load(path('on.safetensors'));
+      expect(on).toMatchObject({ target: 'kind', classes: ['cat', 'dog'] });
+    }
+  });
+
   it('goes on where the model is, on standardised features too', async () => {
     await train('--epochs', '40', '--save', 'a.safetensors');
     using before = await Model.load(path('a.safetensors'));

@@ -101,6 +101,15 @@ describe('calibration', () => {
     const probable = await model.calibrate(rows);
     const tuned = await probable.tuneThreshold(rows, { precision: 0.9 });
     expect(tuned.threshold).toBeGreaterThan(0.5);
+    const bytes = tuned.toOnnx();
+    const back = await importOnnx(bytes);
+    expect(back).toMatchObject({ threshold: tuned.threshold, calibration: probable.calibration, target: 'two' });
+    expect((await back.predict(rows)).labels).toEqual((await tuned.predict(rows)).labels);
+    const damaged = Buffer.from(
+      Buffer.from(bytes).toString('latin1').replace('"threshold":0', '"threshold":9'),
+      'latin1',
+    );
+    await expect(importOnnx(damaged)).rejects.toThrow(/metadata dladmm\.network is damaged/);
     const on = await tuned.fit(rows, { epochs: 1 });
     expect(on.model).toMatchObject({ calibration: probable.calibration, threshold: tuned.threshold });
     const again = await tuned.fit(rows, { epochs: 1, calibrate: true });

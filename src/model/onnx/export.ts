@@ -9,6 +9,7 @@
 import { checkObject } from '../../core/checks.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
 import type { Numbers } from '../../core/native.js';
+import { present } from '../../core/objects.js';
 import type { Calibration } from '../../judging/calibration.js';
 import { type Activation, checkNetwork, classCount, type Loss, type Network } from '../../network/network.js';
 import { checkParameters } from '../../network/parameters.js';
@@ -17,6 +18,7 @@ import { retarget, type Standardisation } from '../../network/standardisation.js
 import type { LabelKind } from '../../samples/classes.js';
 import type { Column } from '../../samples/columns.js';
 import { ONNX, type OnnxOptions } from '../options.js';
+import type { Divergence } from '../parts.js';
 import { codesOf, type InputGrid, type Quantisation } from '../quantisation.js';
 import { OPERATORS } from './activations.js';
 import { codes, initializer, matrix, node, type Part, wholeAttribute, wholeNumbers } from './draft.js';
@@ -39,8 +41,14 @@ export interface OnnxParts {
   readonly targetStandardisation?: Standardisation;
   /** What makes probabilities of scores. */
   readonly calibration?: Calibration;
+  /** Of two classes: the second is told from this probability on, by who reads the file back. */
+  readonly threshold?: number;
   /** The columns of a table that the inputs are made of. */
   readonly columns?: readonly Column[];
+  /** What is predicted. */
+  readonly target?: string | readonly string[];
+  /** That the training met a value that is not finite. */
+  readonly diverged?: Divergence;
   /** Of weights that are written as codes. */
   readonly quantisation?: Quantisation;
 }
@@ -275,11 +283,11 @@ export function encodeOnnx(model: OnnxParts, options: OnnxOptions = {}): Uint8Ar
   const parts = [...(encoders ? [encoders] : []), standardisationPart(model), ...layers, ...behind];
   const axis = end?.op === 'Softmax' ? [wholeAttribute('axis', 1)] : [];
   const { layers: _, ...about } = network;
-  const { quantisation } = model;
+  const { quantisation, threshold, target, diverged } = model;
   const told = {
     ...about,
     labelKind,
-    ...(model.calibration && { calibration: model.calibration }),
+    ...present({ calibration: model.calibration, threshold, target, diverged }),
     ...(quantisation && { quantisation: { ...quantisation, scales: undefined } }),
   };
   const ending = end ? [node(end.op, end.op.toLowerCase(), [last], output, axis)] : [];

@@ -3,9 +3,9 @@ import { checkObject, oneOf } from '../../core/checks.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
 import type { Dtype, Numbers } from '../../core/native.js';
 import { dtypeOf, inDtype, zeros } from '../../core/numbers.js';
+import { present } from '../../core/objects.js';
 import { readWholeFile } from '../../formats/atomic-file.js';
 import { reader } from '../../formats/reader.js';
-import { type Calibration, checkCalibration } from '../../judging/calibration.js';
 import {
   type Activation,
   checkActivation,
@@ -30,6 +30,7 @@ import { LABEL_KINDS, type LabelKind } from '../../samples/classes.js';
 import { type Column, checkColumns } from '../../samples/columns.js';
 import { Model } from '../model.js';
 import { IMPORT, type ImportOptions } from '../options.js';
+import { checkDivergence, checkTaught, type ModelParts } from '../parts.js';
 import { checkQuantisation, codesOf, dequantised, type Quantisation } from '../quantisation.js';
 import { COLUMNS_KEY, ENCODERS_NODE } from './encoders.js';
 import {
@@ -67,7 +68,9 @@ export function typedParameters(
 
 /** What dladmm itself has written down, or undefined. */
 interface Written extends Pick<Network, 'loss' | 'delta' | 'quantile'> {
-  readonly calibration?: Calibration;
+  /** What the outputs mean, of this loss. */
+  readonly answers: Pick<ModelParts, 'calibration' | 'threshold'>;
+  readonly about: Pick<ModelParts, 'target' | 'diverged'>;
   readonly activation: Activation;
   readonly labelKind: LabelKind;
   readonly quantisation?: Omit<Quantisation, 'scales'>;
@@ -79,15 +82,15 @@ function writtenIn(metadata: ReadonlyMap<string, string>, file: string): Written
   return checkWritten(file, NETWORK_KEY, () => {
     const network: unknown = JSON.parse(text);
     checkObject(network, 'an object', NETWORK_KEY);
-    const { loss, activation, labelKind, calibration, quantisation, ...more } = network as Partial<
-      Record<string, unknown>
-    >;
+    const { loss, activation, labelKind, quantisation, ...more } = network as Partial<Record<string, unknown>>;
+    const { calibration, threshold, target, diverged } = more as Partial<ModelParts>;
     checkLoss(loss);
     checkActivation(activation);
     return {
       loss,
       ...lossParameters(loss, more),
-      ...(calibration !== undefined && { calibration: calibration as Calibration }),
+      answers: present({ calibration, threshold }),
+      about: present({ target, diverged }),
       ...(quantisation !== undefined && { quantisation: quantisation as Quantisation }),
       activation,
       labelKind: oneOf(labelKind ?? 'number', LABEL_KINDS, 'labelKind'),
@@ -157,7 +160,7 @@ function behindEncoders(model: OnnxModel): OnnxModel {
 /** The graph before the calibration that dladmm wrote. */
 function beforeCalibration(model: OnnxModel, written: Written | undefined): OnnxModel {
   const { nodes } = model;
-  const end = written?.calibration ? nodes.findIndex(({ name }) => name === CALIBRATION_NODE) : -1;
+  const end = written?.answers.calibration ? nodes.findIndex(({ name }) => name === CALIBRATION_NODE) : -1;
   const first = nodes.findIndex(({ name }) => name === SCALING_NODE);
   const [scores] = nodes[first]?.inputs ?? [];
   if (end < 0 || scores === undefined) return model;
@@ -305,14 +308,13 @@ export const onnxModel = reader((bytes: Uint8Array, file: string, options: Impor
   const classes = options.classes ?? (found?.length === count && goalOf(loss) !== 'values' ? found : undefined);
   checkClasses(classes, count);
   const columns = columnsIn(decoded.metadata, widths[0] as number, file);
-  const calibration = written?.loss === loss ? written.calibration : undefined;
-  if (calibration) checkWritten(file, NETWORK_KEY, () => checkCalibration(calibration, count));
   const network = {
     layers: widths,
     activation: activationOf(perceptron, written, file),
     loss,
     ...(written?.loss === loss && lossParameters(loss, written)),
   };
+  const told = { ...(written?.loss === loss && written.answers), ...written?.about };
   const asWritten = typedParameters(parameters, options.dtype);
   const exact = asWritten.dtype === 'float32' && written?.quantisation;
   const grid = exact ? quantisationIn(decoded, written, file, widths.length - 1) : undefined;
@@ -320,6 +322,10 @@ export const onnxModel = reader((bytes: Uint8Array, file: string, options: Impor
   const { parameters: typed, quantisation } = targets
     ? aimed(asWritten, grid, targets)
     : { parameters: asWritten, quantisation: grid };
+  checkWritten(file, NETWORK_KEY, () => {
+    checkTaught({ network, dtype: typed.dtype, ...present({ classes, columns }), ...told });
+    checkDivergence(told.diverged);
+  });
   if (quantisation) checkWritten(file, NETWORK_KEY, () => checkQuantisation(quantisation, { network, ...typed }));
   return new Model({
     network,
@@ -329,6 +335,6 @@ export const onnxModel = reader((bytes: Uint8Array, file: string, options: Impor
     ...(standardisation && { standardisation }),
     ...(targets && { targetStandardisation: targets }),
     ...(columns && { columns }),
-    ...(calibration && { calibration }),
+    ...told,
   });
 }, 'onnx');
