@@ -4,7 +4,7 @@ import { checkObject } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { availableThreads } from '../core/info.js';
 import type { Evaluation } from '../judging/evaluation.js';
-import { METRIC_NAMES, METRICS, type Metric } from '../judging/metrics.js';
+import { isTelling, METRIC_NAMES, METRICS, type Metric } from '../judging/metrics.js';
 import { aligned, numberText, printable } from '../judging/text.js';
 import type { Model } from '../model/model.js';
 import type { Metrics } from '../network/metrics.js';
@@ -169,7 +169,9 @@ export const spreadLines = (scores: Spreads): readonly string[] =>
     ['', 'mean', 'sd', 'se'],
     ...METRIC_NAMES.flatMap((name) => {
       const found = scores[name];
-      return found ? [[METRICS[name].title, ...[found.mean, found.sd, found.se].map(numberText)]] : [];
+      return found && isTelling(name, found.mean)
+        ? [[METRICS[name].title, ...[found.mean, found.sd, found.se].map(numberText)]]
+        : [];
     }),
   ]);
 

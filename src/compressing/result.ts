@@ -1,7 +1,7 @@
 /** What a model was, and what became of it. */
 import type { Numbers } from '../core/native.js';
 import type { Evaluation } from '../judging/evaluation.js';
-import { METRIC_NAMES, METRICS } from '../judging/metrics.js';
+import { isTelling, METRIC_NAMES, METRICS } from '../judging/metrics.js';
 import { aligned, numberText, printable } from '../judging/text.js';
 import type { EvaluationOf } from '../model/answer.js';
 import { Model } from '../model/model.js';
@@ -144,7 +144,9 @@ function textOf({ before, after, sparsity, judgedBy: by, warnings }: Omit<Compre
   ];
   const scores = METRIC_NAMES.flatMap((name) => {
     const score = ({ scores }: Measured) => (scores as Partial<Record<typeof name, number>>)[name];
-    return score(after) === undefined ? [] : [row(METRICS[name].title, (each) => score(each) as number)];
+    const found = score(after);
+    const shown = found !== undefined && isTelling(name, found);
+    return shown ? [row(METRICS[name].title, (each) => score(each) as number)] : [];
   });
   return [
     ...aligned([

@@ -12,7 +12,7 @@ import {
   scoresIn,
   sum,
 } from './classes.js';
-import { METRIC_NAMES, METRICS, type Metric } from './metrics.js';
+import { isTelling, METRIC_NAMES, METRICS, type Metric } from './metrics.js';
 import { areasUnder, type Bin, binsOf, brier, calibrationErrorOf, logLoss, type Point } from './probabilities.js';
 import { aligned, numberText, printable, unseen } from './text.js';
 import {
@@ -30,8 +30,8 @@ export interface Drawn {
   readonly roc?: readonly Point[];
   /** How often what was told with some probability was so. */
   readonly bins?: readonly Bin[];
-  /** Of some of the samples: the first output, and what the value is above it. */
-  readonly residuals?: readonly Point[];
+  /** Of some of the samples, a list a target, of the first targets: the output, and what the value is above it. */
+  readonly residuals?: readonly (readonly Point[])[];
 }
 
 interface Judged {
@@ -139,18 +139,19 @@ async function judgeProbabilities(labels: List, probabilities: Matrix, weights: 
   return { scores, drawn: { bins, ...(roc && { roc }) } };
 }
 
-/** So many samples at most are drawn. */
-const MOST_DRAWN = 500;
+/** So many samples at most are drawn, and so many targets. */
+const MOST_DRAWN = { samples: 500, targets: 8 } as const;
 
-function residualsOf(y: Matrix, outputs: Matrix): readonly Point[] {
-  const step = Math.max(1, Math.ceil(y.rows / MOST_DRAWN));
-  return Array.from({ length: Math.ceil(y.rows / step) }, (_, i) => {
-    const [value, output] = [y, outputs].map(({ data, columns }) => data[i * step * columns] as number) as [
-      number,
-      number,
-    ];
-    return [output, value - output] as const;
-  });
+function residualsOf(y: Matrix, outputs: Matrix): readonly (readonly Point[])[] {
+  const { rows, columns } = y;
+  const step = Math.max(1, Math.ceil(rows / MOST_DRAWN.samples));
+  const places = Array.from({ length: Math.ceil(rows / step) }, (_, i) => i * step * columns);
+  return Array.from({ length: Math.min(columns, MOST_DRAWN.targets) }, (_, target) =>
+    places.map((place) => {
+      const output = outputs.data[place + target] as number;
+      return [output, (y.data[place + target] as number) - output] as const;
+    }),
+  );
 }
 
 /** Judges values; `by` is the loss, of which some have a measure of their own. The event loop runs in between. */
@@ -217,16 +218,11 @@ export async function judgeLabels(
   );
 }
 
-/** More than any error is a share of its value: where that is 0, which makes it 2⁵² times the error. */
-const OF_ZERO = 1e9;
-
 function metricLines(evaluation: Readonly<Record<string, unknown>> | Evaluation): readonly string[] {
   const of = evaluation as Readonly<Partial<Record<Metric | 'coverage' | 'samples', number>>>;
   const rows = METRIC_NAMES.flatMap((name) => {
     const value = of[name];
-    return value === undefined || (name === 'mape' && value > OF_ZERO)
-      ? []
-      : [[METRICS[name].title, numberText(value)]];
+    return value !== undefined && isTelling(name, value) ? [[METRICS[name].title, numberText(value)]] : [];
   });
   if (of.coverage !== undefined) rows.push(['quantile coverage', numberText(of.coverage)]);
   return [`${of.samples} samples`, ...aligned(rows)];

@@ -37,6 +37,12 @@ export type Metric = keyof typeof TABLE;
 export const METRICS: Readonly<Record<Metric, Told>> = TABLE;
 export const METRIC_NAMES = Object.keys(TABLE) as readonly Metric[];
 
+/** More than any error is a share of its value: where that is 0, which makes it 2⁵² times the error. */
+const OF_ZERO = 1e9;
+
+/** Whether a number says something to a person: an error as a share of 0 does not. */
+export const isTelling = (name: string, value: number): boolean => name !== 'mape' || value <= OF_ZERO;
+
 /** What other libraries call them, without capitals and what stands between words. */
 const ELSEWHERE: Readonly<Record<string, Metric>> = {
   ...{ acc: 'accuracy', binaryaccuracy: 'accuracy', categoricalaccuracy: 'accuracy', error: 'accuracy' },

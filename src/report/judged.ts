@@ -1,6 +1,7 @@
 /** What a model is worth, as a page shows it. */
 import type { ClassScore } from '../judging/classes.js';
 import type { Evaluation } from '../judging/evaluation.js';
+import { isTelling } from '../judging/metrics.js';
 import type { Importance } from '../model/importance.js';
 import { type Chart, chart, curve } from './charts.js';
 import { bar, facts, number, table, text } from './html.js';
@@ -25,8 +26,8 @@ function confusion(what: string, matrix: readonly (readonly number[])[], names: 
 export function judgedCharts(
   what: string,
   { drawn: { roc = [], bins = [], residuals = [] } = {} }: Evaluation,
+  targets: readonly string[] = [],
 ): readonly Chart[] {
-  const falling = residuals.toSorted(([a], [b]) => a - b);
   const [wrong, told] = [roc.map(([x]) => x), bins.map((bin) => bin.told)];
   return [
     ...chart(wrong, { title: `${what}: ROC`, across: 'false alarms, as a share', up: 'hits, as a share' }, [
@@ -43,21 +44,27 @@ export function judgedCharts(
       ),
       curve('exact', told),
     ]),
-    ...chart(
-      falling.map(([x]) => x),
-      { title: `${what}: residuals`, across: 'value that was told', up: 'true value less that', points: true },
-      [
-        curve(
-          'residual',
-          falling.map(([, y]) => y),
-        ),
-      ],
-    ),
+    ...residuals.flatMap((points, target) => {
+      const rising = points.toSorted(([a], [b]) => a - b);
+      const of = residuals.length > 1 ? ` of ${targets[target] ?? `output ${target + 1}`}` : '';
+      return chart(
+        rising.map(([x]) => x),
+        { title: `${what}: residuals${of}`, across: 'value that was told', up: 'true value less that', points: true },
+        [
+          curve(
+            'residual',
+            rising.map(([, y]) => y),
+          ),
+        ],
+      );
+    }),
   ];
 }
 
 export function scores(what: string, evaluation: Evaluation): string {
-  const single = Object.entries(evaluation).filter(([, value]) => typeof value === 'number') as [string, number][];
+  const single = Object.entries(evaluation).filter(
+    ([name, value]) => typeof value === 'number' && isTelling(name, value),
+  ) as [string, number][];
   const parts = 'classes' in evaluation ? evaluation.classes : 'labels' in evaluation ? evaluation.labels : [];
   const measures = Object.keys(parts[0] ?? {}).filter((key) => key !== 'name') as (keyof ClassScore)[];
   const rows = parts.slice(0, MOST).map((part) => [text(part.name), ...measures.map((key) => number(part[key]))]);

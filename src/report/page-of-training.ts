@@ -183,6 +183,7 @@ export function report(result: Trained, options: PageOptions = {}): string {
     drawn += all.length;
     return html;
   };
+  const targets = [model.target ?? []].flat();
   const described = 'describe' in model ? `<pre>${describe(model)}</pre>` : '';
   return pageOf(
     name,
@@ -190,7 +191,7 @@ export function report(result: Trained, options: PageOptions = {}): string {
       `<h1>${name}</h1>`,
       section('Summary', summary(result, settings)),
       ...judged.map(([what, evaluation]) =>
-        evaluation ? section(what, scores(what, evaluation), charts(judgedCharts(what, evaluation))) : '',
+        evaluation ? section(what, scores(what, evaluation), charts(judgedCharts(what, evaluation, targets))) : '',
       ),
       section('Columns', worth ? columnsTable(worth) : ''),
       section('Curves', charts(chartsOf(history))),

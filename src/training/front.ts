@@ -245,7 +245,10 @@ async function fromRows(
       : of;
   const part = async (of: Frame, which: Int32Array | undefined) => {
     const { x: made, cells, notes: more } = await encoded(featuresOf(of), columns);
-    if (given.packs && made.sparse) throw expected('none, as a store keeps dense features,', 'hash', columns[0]?.hash);
+    if (given.packs && made.sparse) {
+      const { hash = given.hash } = columns.find((column) => column.hash !== undefined) ?? {};
+      throw expected('none, as a store keeps dense features,', 'hash', hash);
+    }
     const x = given.packs ? made : await laidOut(await turn(made));
     const told = goal.labels
       ? { labels: await some(goal.labels, which), ...(goal.classes && { classes: goal.classes }) }

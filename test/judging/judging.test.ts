@@ -2,13 +2,23 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { crossValidate } from '../../src/choosing.js';
+import { compress } from '../../src/compress.js';
+import { fit } from '../../src/index.js';
 import { confusionMatrix } from '../../src/judging/classes.js';
-import { type ClassEvaluation, judgeClasses, judgeLabels, judgeValues } from '../../src/judging/evaluation.js';
+import {
+  type ClassEvaluation,
+  judgeClasses,
+  judgeLabels,
+  judgeValues,
+  type ValueEvaluation,
+} from '../../src/judging/evaluation.js';
 import { METRIC_NAMES } from '../../src/judging/metrics.js';
 import { logLoss } from '../../src/judging/probabilities.js';
 import { chooseThreshold } from '../../src/judging/threshold.js';
 import { quantileCoverage } from '../../src/judging/values.js';
 import { Model } from '../../src/model/model.js';
+import { report } from '../../src/report.js';
 import type { Matrix } from '../../src/tensor/matrix.js';
 
 interface Recorded {
@@ -94,6 +104,22 @@ test('the text has no mean of shares where a value is 0, of which an error is no
     String(await judgeValues(matrix(y.map((value) => [value])), matrix([[0.5], [2]]), 1));
   expect(await text([0, 1])).not.toMatch(/percentage/);
   expect(await text([1, 1])).toMatch(/percentage error +0\.75/);
+});
+
+test('nor has the page of a training, the table of folds, or that of a compression', async () => {
+  const rows = Array.from({ length: 60 }, (_, i) => ({ a: Math.sin(i), counts: i % 3 }));
+  const options = { target: 'counts', task: 'regression', epochs: 2, hidden: [4] } as const;
+  const { model, ...rest } = await fit(rows, options);
+  const texts = [
+    String((await model.evaluate(rows)) as ValueEvaluation),
+    report({ model, ...rest } as never),
+    String(await crossValidate(rows, options, { folds: 2 })),
+    String(await compress(model, rows, { quantise: 'int8' })),
+  ];
+  for (const each of texts) {
+    expect(each).toMatch(/mean absolute error|mae/);
+    expect(each).not.toMatch(/percentage|mape/);
+  }
 });
 
 describe('of labels scikit-learn says the same, to 1e-9:', () => {

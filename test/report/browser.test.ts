@@ -50,7 +50,7 @@ function pictured(): string {
     },
   };
   const points = Array.from({ length: 80 }, (_, i) => [i / 8, Math.sin(i)]);
-  const told = { scores, test: { drawn: { residuals: points } } };
+  const told = { scores, test: { drawn: { residuals: [points] } } };
   const ended = { status: { kind: 'completed' }, iterations: 60, seconds: 0.6 };
   return report({ model, history, ...ended, report: told } as never);
 }
@@ -157,6 +157,16 @@ describe.skipIf(executablePath === undefined)(
       const { tab, said, drawn, figures } = await opened(report(result as never));
       expect([said, drawn]).toEqual([[], figures]);
       expect(await tab.textContent('main')).toContain(': residuals');
+      await tab.close();
+    });
+
+    test('of several targets draws the residuals of each, by its name', async () => {
+      const rows = x.map(([a = 0, b = 0]) => ({ a, b, sum: a + b, none: 0 * a + Number(a > 0) * 3 + b }));
+      const result = await fit(rows, { target: ['sum', 'none'], epochs: 3 });
+      const { tab, said, drawn, figures } = await opened(report(result as never));
+      expect([said, drawn]).toEqual([[], figures]);
+      const page = await tab.textContent('main');
+      for (const target of ['sum', 'none']) expect(page).toContain(`: residuals of ${target}`);
       await tab.close();
     });
 
