@@ -2,6 +2,7 @@
 import { checkKeys, checkObject } from '../core/checks.js';
 import { info } from '../core/info.js';
 import { isObject } from '../core/objects.js';
+import { isTelling } from '../judging/metrics.js';
 import type { GraphModel } from '../model/graph-model.js';
 import type { Importance } from '../model/importance.js';
 import type { Model } from '../model/model.js';
@@ -165,7 +166,7 @@ export function report(result: Trained, options: PageOptions = {}): string {
     ['The training samples', told?.train],
   ] as const;
   const single = Object.entries(told?.test ?? told?.scores ?? told?.train ?? {}).filter(
-    ([, value]) => typeof value === 'number',
+    ([name, value]) => typeof value === 'number' && isTelling(name, value),
   );
   const kernel = kernelOf({
     settings: Object.fromEntries(differing(settings, result)),

@@ -129,6 +129,7 @@ export function* standardisedInSteps(
       raw = source.chunk(first, count, raw);
       return standardise({ data: raw, rows: count, columns }, rule, dtype, spent).data;
     },
+    ...(!source.each && { before: (row: number, column: number) => source.chunk(row, 1)[column] }),
     ...(source.each && {
       each: (take: Parameters<typeof eachChunk>[1]) =>
         eachChunk(source, (data, first, count) =>

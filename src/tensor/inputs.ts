@@ -38,6 +38,8 @@ export interface RowSource {
   readonly inPlace?: boolean;
   /** Of rows that are not in memory, which no chunk gives: all of them, one chunk after the other; `take` is waited for. */
   each?(take: (chunk: Numbers, first: number, count: number) => unknown): Promise<void>;
+  /** Of rows that were standardised: what a value had been, for errors. */
+  before?(row: number, column: number): unknown;
   /** Says that the rows before `row` will not be asked for again, so that their memory may be given back. */
   release?(row: number): void;
 }
@@ -315,14 +317,19 @@ export const loadRows = (source: RowSource, load: (firstRow: number, chunk: Numb
   });
 
 export function nonFinite(
-  source: Pick<RowSource, 'name' | 'columns'>,
+  source: Pick<RowSource, 'name' | 'columns' | 'before'>,
   first: number,
   index: number,
   value: unknown,
 ): DlAdmmError {
   const row = first + Math.floor(index / source.columns);
   const column = index % source.columns;
-  const what = Number.isFinite(value) ? `${value}, which overflows float32,` : String(value);
+  const before = source.before?.(row, column);
+  const what = Number.isFinite(before)
+    ? `${before}, which overflows as it is standardised,`
+    : Number.isFinite(value)
+      ? `${value}, which overflows float32,`
+      : String(value);
   const text = `Expected finite numbers for ${source.name} but received ${what} in row ${row}, column ${column}`;
   return new DlAdmmError('ERR_DLADMM_NON_FINITE', text);
 }

@@ -269,7 +269,7 @@ async function fromRows(
   };
   const train = await part(rest, parts?.train);
   const held = parts
-    ? await part(await takeRows(frame, parts.held), parts.held)
+    ? await part({ ...(await takeRows(frame, parts.held)), name: `the rows held out of ${frame.name}` }, parts.held)
     : validation === undefined
       ? undefined
       : await other(validation, 'validation');

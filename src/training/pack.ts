@@ -12,6 +12,7 @@ import { trainingSet } from '../samples/arrival.js';
 import { isRecord } from '../samples/arrived.js';
 import { areSamples, arrivingSamples, isStream } from '../samples/arriving.js';
 import { type ClassNames, classNumbers, learnClasses } from '../samples/classes.js';
+import { areLists } from '../samples/label-lists.js';
 import { isTable } from '../samples/table.js';
 import type { Task } from '../samples/targets.js';
 import { keptIn } from '../tensor/growing.js';
@@ -111,6 +112,7 @@ export async function packSamples(path: string, data: Rows | TrainingData, optio
     return whole(path, areSamples(data) ? { ...data, x: rest as never } : (rest as never), front, precision);
   try {
     checkNoRows(front, ['weights']);
+    checkNoLists(first.value);
     return await carried(path, rest, first.value, front, precision);
   } finally {
     await items.return(undefined);
@@ -120,6 +122,14 @@ export async function packSamples(path: string, data: Rows | TrainingData, optio
 const PACKING = 'Packing samples';
 
 const isSample = (item: unknown): item is Readonly<Record<string, unknown>> => isRecord(item) && 'x' in item;
+
+/** What the labels are called has to be known before one can be written. */
+function checkNoLists({ label, labels }: Readonly<Record<string, unknown>>): void {
+  const lists = isArray(label) ? label : areLists(labels) ? labels[0] : undefined;
+  if (lists === undefined) return;
+  const what = 'one label a sample of a stream (with several each: { x, labels }, which is taken whole)';
+  throw expected(what, `data[0].${isArray(label) ? 'label' : 'labels[0]'}`, lists);
+}
 
 async function* itemsOf(
   stream: AsyncIterable<unknown> | Iterable<unknown>,

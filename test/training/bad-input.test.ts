@@ -366,6 +366,30 @@ describe('samples', () => {
     });
   });
 
+  test('that overflow as they are standardised are told as they came, by the set that they are of', async () => {
+    const told = 'received 1e+39, which overflows as it is standardised, in row';
+    const x = Array.from({ length: 60 }, (_, i) => [Math.sin(i), Math.cos(i)]);
+    const labels = x.map(([a = 0]) => (a > 0 ? 'up' : 'down'));
+    const bad = x.with(57, [0, 1e39]);
+    for (const set of ['validation', 'test']) {
+      const refused = fitModel({ x, labels, [set]: { x: bad, labels } } as never, { epochs: 1 } as never);
+      await expect(refused).rejects.toThrow(`${set}.x but ${told} 57, column 1`);
+    }
+    const rows = bad.map(([a, b], i) => ({ a, b, label: labels[i] }));
+    const outcomes = await Promise.all(
+      Array.from({ length: 12 }, (_, seed) =>
+        fitModel(rows as never, { target: 'label', epochs: 1, bins: 0, seed } as never).then(
+          () => '',
+          ({ message }: Error) => message,
+        ),
+      ),
+    );
+    // Where that row is among those that are held out.
+    const refusals = outcomes.filter((message) => message !== '');
+    expect(refusals.length).toBeGreaterThan(0);
+    for (const message of refusals) expect(message).toContain(`the rows held out of data but ${told}`);
+  });
+
   test.each<[string, unknown, ErrorCode, string]>([
     ['no y', { x: X }, 'ERR_DLADMM_ARGUMENT', 'data.y'],
     ['labels in place of y', DATA, 'ERR_DLADMM_ARGUMENT', 'data.y'],

@@ -222,6 +222,20 @@ describe('what goes wrong while it is packed', () => {
     );
   });
 
+  test.each([
+    ['label', { x: [1], label: ['a', 'b'] }],
+    ['labels[0]', { x: [[1], [2]], labels: [['a'], ['a', 'b']] }],
+  ])('a stream of samples with lists of labels: refuses data[0].%s', async (name, item) => {
+    for (const options of [{}, { task: 'multi-label' }] as const) {
+      const { message } = await expectFailure(
+        () => packSamples(path('no'), [item] as never, options),
+        'ERR_DLADMM_ARGUMENT',
+        /which is taken whole/,
+      );
+      expect(message).toContain(`for data[0].${name} but received an array`);
+    }
+  });
+
   test('a store is packed already', async () => {
     await packSamples(path('two.samples'), two as never);
     using open = await openSamples(path('two.samples'));
