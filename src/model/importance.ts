@@ -1,9 +1,11 @@
 /** How much a model leans on each column of its table: by how much it is worse where the values of one are shuffled among the rows. */
+
 import { throwIfAborted, unlessAborted } from '../core/abort.js';
 import { expected } from '../core/errors.js';
 import { isObject } from '../core/objects.js';
 import { READING, type SamplesLike } from '../datasets/frame-file.js';
 import { shuffledIndices } from '../datasets/split.js';
+import { storeOf } from '../formats/sample-file.js';
 import { checkMetric, METRICS, type Metric, scoreOf } from '../judging/metrics.js';
 import { aligned, numberText, printable } from '../judging/text.js';
 import { METRIC, type Metrics, metricsOfLoss } from '../network/metrics.js';
@@ -12,7 +14,7 @@ import type { ArrivingSamples } from '../samples/arriving.js';
 import { inputsOfColumn } from '../samples/columns.js';
 import { areHashed } from '../samples/hashed.js';
 import { asSamples, eachChunk, type RowSource, roomFor, rowSource, trusted, turn } from '../tensor/inputs.js';
-import { inBlocks } from './labelled.js';
+import { judgeable } from './labelled.js';
 import type { Model } from './model.js';
 
 /** How importance is found. */
@@ -144,7 +146,9 @@ export async function importanceBy(
   const { metric: asked = 'loss', samples: most, repeats: _, seed: __, ...reading } = options;
   const { signal } = reading;
   const metric = checkMetric(asked, metricsOfLoss(model.network.loss, model.calibration !== undefined), 'metric');
-  const { x, y, labels, columns: ___, ...rest } = await model.arrived(await inBlocks(rows), reading);
+  using stored = await storeOf(rows);
+  const given = await judgeable(rows, stored?.store, model);
+  const { x, y, labels, columns: ___, ...rest } = await model.arrived(given, reading);
   if (x.sparse)
     throw expected('rows of few features, as sparse ones would be laid out,', 'rows', `${x.columns} features`);
   const count = Math.min(x.rows, most ?? x.rows);

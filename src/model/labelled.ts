@@ -121,15 +121,20 @@ export function storedRows(store: StoredSamples, { columns }: Knowing): MatrixLi
 }
 
 /** The same with labels or target values, which are in memory. */
-export async function storedSamples(store: StoredSamples, model: Knowing): Promise<ArrivingSamples> {
+async function storedSamples(store: StoredSamples, model: Knowing): Promise<ArrivingSamples> {
   const x = storedRows(store, model);
   return { ...(await new StoredSet(store).gathered(false)), x, ...(store.classes && { classes: store.classes }) };
 }
 
-/** Samples as they are; those of a part of a store with its labels or target values. */
-export async function inBlocks<S>(samples: S): Promise<S> {
-  const stored = StoredSet.within(samples);
-  return stored === undefined ? samples : { ...samples, ...(await stored.gathered(false)) };
+/** Samples as they are; those of a store, or of a part of one, with its labels or target values. @throws DlAdmmError as {@link storedRows} */
+export async function judgeable(
+  samples: SamplesLike,
+  store: StoredSamples | undefined,
+  model: Knowing,
+): Promise<SamplesLike> {
+  if (store) return storedSamples(store, model);
+  const part = StoredSet.within(samples);
+  return part === undefined ? samples : { ...(samples as ArrivingSamples), ...(await part.gathered(false)) };
 }
 
 /** Rows with the columns that a model predicts among them, as samples. */

@@ -17,14 +17,7 @@ import { chooseThreshold, type ThresholdRule } from '../judging/threshold.js';
 import { classifies, goalOf, hasProbabilities, type Loss, networkText } from '../network/network.js';
 import { lossInUnits } from '../network/standardisation.js';
 import { type Arrived, isRecord } from '../samples/arrived.js';
-import {
-  type ArrivalRules,
-  type ArrivingSamples,
-  areSamples,
-  arrivingRows,
-  arrivingSamples,
-  type RowsLike,
-} from '../samples/arriving.js';
+import { type ArrivalRules, areSamples, arrivingRows, arrivingSamples, type RowsLike } from '../samples/arriving.js';
 import { classNumbers } from '../samples/classes.js';
 import { type Column, columnsText } from '../samples/columns.js';
 import type { Frame } from '../samples/frame.js';
@@ -36,7 +29,7 @@ import { breathe, type MatrixLike, pause, type RowSource, rowsOf, turn } from '.
 import type { Matrix } from '../tensor/matrix.js';
 import { type Answer, answerOf, type EvaluationOf, type Prediction } from './answer.js';
 import { finiteChunk, locate } from './finite.js';
-import { inBlocks, labelledRows, readingOf, recordRows, rowsRead, storedRows, storedSamples } from './labelled.js';
+import { judgeable, labelledRows, readingOf, recordRows, rowsRead, storedRows } from './labelled.js';
 import { loadModelFile } from './model-file.js';
 import { isOne, type NamedPrediction, type OnePrediction, onlyOf } from './one.js';
 import { encodeOnnx } from './onnx/export.js';
@@ -139,6 +132,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     x: MatrixLike | Csr | ColumnsLike | readonly RecordLike[] | RecordLike | readonly number[],
   ): Prediction<L> | OnePrediction<L> {
     this.checkOpen();
+    if (StoredSamples.is(x)) throw expected('rows in memory (predict takes a store too)', 'x', x.path);
     const source = atOnce(this.#prepared(featureRows(this.#rowsOf(x), this.inputs, 'x')));
     const answer = answerOf(this.network, this.dtype, source.rows, this);
     for (const [first, part] of source.sparse ? csrParts(source.sparse) : this.#parts(source)) {
@@ -169,9 +163,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    */
   async evaluate(samples: SamplesLike, options: TableReading = {}): Promise<EvaluationOf<L>> {
     return this.call(async () => {
-      using stored = await storeOf(samples);
-      const given = stored ? await storedSamples(stored.store, this) : await inBlocks(samples);
-      const { answer, truth, loss, notes } = await this.#judged(given, options);
+      const { answer, truth, loss, notes } = await this.#judged(samples, options);
       return warned(await answer.evaluation(truth, loss), notes) as EvaluationOf<L>;
     });
   }
@@ -201,7 +193,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    *
    * @throws DlAdmmError as {@link evaluate}, and ERR_DLADMM_ARGUMENT for a loss that has probabilities or no classes, and for samples of one class
    */
-  async calibrate(samples: ArrivingSamples | RowsLike | Frame | string, options: TableReading = {}): Promise<Model<L>> {
+  async calibrate(samples: SamplesLike, options: TableReading = {}): Promise<Model<L>> {
     const { loss } = this.network;
     if (!classifies(loss) || hasProbabilities(loss)) {
       throw expected("a model of classes without probabilities (hinge or 'one-hot-squared-error')", 'calibrate', loss);
@@ -247,7 +239,8 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     samples: SamplesLike,
     options: TableReading,
   ): Promise<{ answer: Answer; truth: Int32Array | Matrix; loss: number; notes: readonly ColumnNote[] }> {
-    const { arrived, notes } = await this.#arrived(samples, options);
+    using stored = await storeOf(samples);
+    const { arrived, notes } = await this.#arrived(await judgeable(samples, stored?.store, this), options);
     const { x, labels: given, classes, y: values } = arrived;
     const source = await inSteps(this.#prepared(x));
     const { rows } = source;

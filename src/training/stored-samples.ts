@@ -57,8 +57,14 @@ async function inMemory(store: StoredSamples, part?: Part): Promise<ArrivingSamp
 /** The options that say how rows become samples, or that need all of them in memory. */
 const REFUSED = [
   ...Object.keys({ ...LEARNING, ...DIALECT }),
-  ...(['weights', 'classWeights', 'trainMetrics'] as const),
+  ...(['weights', 'classWeights', 'trainMetrics', 'distributed'] as const),
 ];
+const WHY: Readonly<Record<string, string>> = {
+  trainMetrics: 'it takes all samples in memory',
+  classWeights: 'it takes all samples in memory',
+  distributed: 'a store is read by one process',
+  classes: 'they have been told apart as samples were packed',
+};
 /** Those that a model has settled which goes on. */
 const SETTLED = ['columns', 'classes', 'target'];
 
@@ -83,10 +89,11 @@ function checkGiven(store: StoredSamples, given: Given): void {
   );
   const own = odd === 'target' && String(all[odd]) === String(store.target);
   if (odd && !own) {
-    const why = ['trainMetrics', 'classWeights'].includes(odd)
-      ? 'takes all samples in memory'
-      : 'is said as samples are packed';
-    throw expected(`none with a store of samples, as it ${why},`, odd, all[odd]);
+    throw expected(
+      `none with a store of samples, as ${WHY[odd] ?? 'it is said as samples are packed'},`,
+      odd,
+      all[odd],
+    );
   }
   const task = given.loss ? taskOf(given.loss) : given.task;
   if (task && task !== store.task)

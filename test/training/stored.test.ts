@@ -4,6 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { crossValidate, importance } from '../../src/choosing.js';
 import { seededRandom } from '../../src/core/random.js';
 import { openSamples, packSamples } from '../../src/data.js';
 import { fit, type Model } from '../../src/index.js';
@@ -129,6 +130,8 @@ describe('training from a store', () => {
     [{ solver: 'adam', missing: 'error' }, /is said as samples are packed/],
     [{ solver: 'adam', loss: 'squared-error' }, /classification/],
     [{ solver: 'adam', memory: 'much' }, /2GB/],
+    [{ solver: 'adam', distributed: true }, /a store is read by one process, for distributed/],
+    [{ solver: 'adam', classes: ['a', 'b'] }, /have been told apart as samples were packed, for classes/],
   ])('refuses %o', async (options, text) => {
     await expectFailure(() => fit(wide as 'wide.samples', options as never), 'ERR_DLADMM_ARGUMENT', text);
   });
@@ -152,6 +155,37 @@ describe('a table that is packed', () => {
     const known = await model.predict(table);
     for (const rows of [samples, path('table.samples')])
       expect((await model.predict(rows)).outputs.data).toEqual(known.outputs.data);
+  });
+
+  test('tunes, calibrates and tells columns apart as the same rows do in memory', async () => {
+    const kinds = path('kinds.csv');
+    const lines = Array.from(
+      { length: 400 },
+      (_, i) => `${Math.sin(i)},${i % 5},${Math.sin(i) + (i % 5) > 2 ? 'yes' : 'no'}`,
+    );
+    writeFileSync(kinds, `size,count,kind\n${lines.join('\n')}\n`);
+    const file = path('kinds.samples');
+    await packSamples(file, kinds, { target: 'kind' });
+    using open = await openSamples(file);
+    const options = { solver: 'adam', epochs: 2, threads: 1 } as const;
+    const { model } = await fit(open, options);
+    const { model: bare } = await fit(open, { ...options, loss: 'hinge' });
+    const told = async (samples: typeof open | string) => ({
+      ...{ threshold: (await model.tuneThreshold(samples)).threshold },
+      ...{ calibration: (await bare.calibrate(samples)).calibration },
+      worth: (await importance(model as Model, samples)).columns,
+    });
+    const known = await told(kinds);
+    expect(known).toMatchObject({ threshold: expect.any(Number), calibration: expect.any(Object) });
+    for (const samples of [open, file]) expect(await told(samples)).toEqual(known);
+    // What has to have all rows in memory says so.
+    expect(() => model.predictSync(open as never)).toThrow(/rows in memory .* for x but received ".*kinds\.samples"/);
+    const refused = {
+      code: 'ERR_DLADMM_ARGUMENT',
+      message: expect.stringContaining('rows in memory (a store is learnt'),
+    };
+    await expect(crossValidate(open as never, { epochs: 1 })).rejects.toMatchObject(refused);
+    await expect(fit(kinds, { ...options, target: 'kind', validation: open as never })).rejects.toMatchObject(refused);
   });
 
   test('teaches what it teaches in memory, standardised and in its order', async () => {
