@@ -14,7 +14,7 @@ export type {
 } from './datasets/dataset.js';
 export { type DatasetListing, type LoadOptions, listDatasets, loadDataset } from './datasets/datasets.js';
 export { type DownloadOptions, download } from './datasets/download.js';
-export { readTable, type TableFile, type TableFileOptions } from './datasets/file.js';
+export { type LabelledFile, readTable, type TableFile, type TableFileOptions } from './datasets/file.js';
 export { parseSparse, readSparse, type SparseMatrix } from './datasets/graph.js';
 export { cacheFolder, type LocateOptions, type SearchFolder, searchPath } from './datasets/locate.js';
 export {

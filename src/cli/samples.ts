@@ -4,7 +4,7 @@ import { DlAdmmError, expected, refused } from '../core/errors.js';
 import { present } from '../core/objects.js';
 import type { ClassificationSplit, RegressionSplit } from '../datasets/dataset.js';
 import { loadDataset } from '../datasets/datasets.js';
-import { areArrays, parseTable, type TableFile, type TableFileOptions } from '../datasets/file.js';
+import { areArrays, type LabelledFile, parseTable, type TableFile, type TableFileOptions } from '../datasets/file.js';
 import { parseFrame } from '../datasets/frame-file.js';
 import { datasetNames } from '../datasets/registry.js';
 import { firstSamples, splitDataset } from '../datasets/split.js';
@@ -55,8 +55,6 @@ const { target, columns } = FRONT;
 const TABLES = { target, columns, ...LEARNING, ...DIALECT };
 
 export type Part = ClassificationSplit | RegressionSplit;
-
-type Labelled = Exclude<TableFile, { task: 'unlabelled' }>;
 
 /** What a name or a file turned out to hold. */
 export type Source =
@@ -148,7 +146,7 @@ export async function sourceOf(flags: DataFlags, signal: AbortSignal): Promise<S
   return { kind: 'table', name: isStandardInput(data) ? 'the standard input' : basename(data), frame };
 }
 
-function labelled(file: TableFile, data: string): Labelled {
+function labelled(file: TableFile, data: string): LabelledFile {
   if (file.task !== 'unlabelled') return file;
   const text = `${data} has no labels: an NPZ file needs an array y, for an NPY or IDX file --labels names the file that has them`;
   throw new DlAdmmError('ERR_DLADMM_FORMAT', text);
@@ -157,7 +155,7 @@ function labelled(file: TableFile, data: string): Labelled {
 export type Which = 'train' | 'test';
 
 /** The named part, or without a name the test part where there is one, else all there is. */
-function partOf(file: Labelled, which: Which | undefined): Part {
+function partOf(file: LabelledFile, which: Which | undefined): Part {
   if (which === 'train') return file.train;
   if (file.test !== undefined) return file.test;
   if (which === 'test') throw refused(`${file.name} has no test part: leave --part out`);
@@ -270,7 +268,7 @@ async function tablePart(frame: Frame, { target = LAST }: SplitFlags, demands: D
   return { x, labels: numbered ? Int32Array.from(values as readonly number[]) : values.map(String) };
 }
 
-async function fromArrays(flags: SplitFlags, file: Labelled, test?: Source): Promise<TrainingSource> {
+async function fromArrays(flags: SplitFlags, file: LabelledFile, test?: Source): Promise<TrainingSource> {
   const { data, testShare = flags.whole ? 0 : TEST_SHARE, trainSamples, seed } = flags;
   const { name, task } = file;
   const outputs = file.task === 'classification' ? file.classes.length : file.outputs;

@@ -39,6 +39,9 @@ export const FILE = { ...CSV, labels: LABELS } as const satisfies Schema;
 export type TableFileOptions = OptionsOf<typeof FILE>;
 
 /** Labelled samples; `test` is there only if the file has a test part of its own. */
+export type LabelledFile = Exclude<TableFile, { readonly task: 'unlabelled' }>;
+
+/** Samples of a file, which may have no labels. */
 export type TableFile =
   | {
       readonly task: 'classification';
@@ -259,6 +262,12 @@ function fromTable(table: CsvTable, name: string): TableFile {
   return { task: 'unlabelled', name, ...known, x };
 }
 
+interface ReadsTable {
+  /** Who says what is predicted has it among the samples. */
+  (path: string | URL, options: TableFileOptions & { readonly target: string | number }): Promise<LabelledFile>;
+  (path: string | URL, options?: TableFileOptions): Promise<TableFile>;
+}
+
 /**
  * Reads samples from a user's file, from a pipe, or from the standard input (`-`). Its content, not its name, decides what it is;
  * it may be gzipped.
@@ -286,10 +295,19 @@ export const readTable = reader(
     return fromTable(await parseCsv(content, path, options), basename(path));
   },
   ...OWN,
-);
+) as ReadsTable;
 
 /** Whether a file's content is arrays rather than a table of named columns. */
 export const areArrays = (bytes: Uint8Array): boolean => isNpy(bytes) || isIdx(bytes) || isZip(bytes);
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT for what is said of columns, which arrays have none of */
+function checkNoColumns(options: TableFileOptions): void {
+  checkNoDialect(options);
+  for (const name of ['target', 'columns', 'ignore', 'texts'] as const) {
+    const value = options[name] ?? undefined;
+    if (value !== undefined) throw expected('none with arrays, as they have no columns,', name, value);
+  }
+}
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT */
 function checkNoLabels({ labels }: TableFileOptions): void {
@@ -300,7 +318,7 @@ function checkNoLabels({ labels }: TableFileOptions): void {
 export const parseTable = reader(
   async (bytes: Uint8Array, path: string, options: TableFileOptions = {}): Promise<TableFile> => {
     readOptions(FILE, options);
-    if (areArrays(bytes)) checkNoDialect(options);
+    if (areArrays(bytes)) checkNoColumns(options);
     if (isNpy(bytes) || isIdx(bytes)) return fromArray(bytes, path, options);
     checkNoLabels(options);
     if (isZip(bytes)) return fromNpz(bytes, path, options);

@@ -56,6 +56,20 @@ export type Initialisation =
   | Parameters
   | TrainedParameters;
 
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT where the weights of a model would be another function in a network */
+export function checkSameFunction(
+  from: unknown,
+  { layers, activation }: Pick<Network, 'layers'> & { readonly activation?: Network['activation'] | undefined },
+  bare: string,
+): void {
+  checkNetwork(from, 'initialisation.network');
+  const own = from.activation;
+  // Without hidden layers there is none.
+  if (layers.length <= 2 || activation === undefined || isSameActivation(own, activation)) return;
+  const text = `Expected activation: ${JSON.stringify(own)}, that of the model in initialisation, but received ${JSON.stringify(activation)}, with which its weights are another function; pass ${bare} of it for these as they are`;
+  throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
+}
+
 const CHUNK_ENTRIES = 2 ** 13;
 
 const KINDS = "'he', 'glorot', { gaussian: sd }, { scheme, gain } or { weights, biases }";
@@ -108,14 +122,7 @@ export function initialisationOf(
   checkParameters(how, layers, dtype, 'initialisation.');
   const copy = { weights: how.weights.map((v) => v.slice()), biases: how.biases.map((v) => v.slice()) };
   if (!('network' in how)) return copy;
-  const from: unknown = how.network;
-  checkNetwork(from, 'initialisation.network');
-  const own = from.activation;
-  // Without hidden layers there is none.
-  if (layers.length > 2 && activation !== undefined && !isSameActivation(own, activation)) {
-    const text = `Expected activation: ${JSON.stringify(own)}, that of the model in initialisation, but received ${JSON.stringify(activation)}, with which its weights are another function; pass { weights, biases } of it for these as they are`;
-    throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
-  }
+  checkSameFunction(how.network, { layers, activation }, '{ weights, biases }');
   const { network, classes, standardisation, targetStandardisation, columns } = how;
   return { ...copy, network, ...present({ classes, standardisation, targetStandardisation, columns }) };
 }

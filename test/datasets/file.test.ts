@@ -51,6 +51,17 @@ describe('readTable, on CSV,', () => {
 });
 
 describe('readTable, on NPZ,', () => {
+  it.each([{ target: 'y' }, { target: -1 }, { columns: ['x'] }, { ignore: ['x'] }, { texts: 'one-hot' }] as const)(
+    'has no columns of which %j would say something',
+    async (options) => {
+      await expect(readNpz({ x, y: classes }, options)).rejects.toMatchObject({
+        code: 'ERR_DLADMM_ARGUMENT',
+        message: expect.stringContaining(`none with arrays, as they have no columns, for ${Object.keys(options)[0]}`),
+      });
+      expect(await readNpz({ x, y: classes }, { target: null })).toMatchObject({ task: 'classification' });
+    },
+  );
+
   it.each([
     ['x', 'y'],
     ['X', 'y'],

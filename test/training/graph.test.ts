@@ -109,6 +109,25 @@ describe('a model of a graph', () => {
     expect(await other.model.predict({ ...GRAPH, features: sparse })).toEqual(await dense.model.predict(GRAPH));
   });
 
+  test.each(SOLVERS)('is where another training by %s begins', async (_, options) => {
+    const { model } = await learn(GRAPH, options);
+    const still = { ...COMMON, solver: 'gd', learningRate: 1e-300, epochs: 1 } as const;
+    const { model: after } = await learn(GRAPH, { ...still, initialisation: model } as GraphTrainOptions);
+    expect(after.weights).toEqual(model.weights);
+    expect(await after.predict(GRAPH)).toEqual(await model.predict(GRAPH));
+    const refused = async (more: object, message: RegExp) =>
+      expect(learn(GRAPH, { ...still, initialisation: model, ...more } as GraphTrainOptions)).rejects.toThrow(message);
+    await refused({ activation: 'tanh' }, /Expected activation: "relu", that of the model in initialisation/);
+    await refused({ layers: [4, 6, 2] }, /initialisation\.weights/);
+    await refused({ standardise: false }, /standardise: true, and those that it learnt from/);
+    const renamed = { ...GRAPH, labels: LABELS.map((label) => (label === 'oak' ? 'elm' : label)) };
+    await expect(learn(renamed, { ...still, initialisation: model } as GraphTrainOptions)).rejects.toMatchObject({
+      code: 'ERR_DLADMM_LABEL',
+    });
+    const bare = { initialisation: { weights: model.weights } };
+    expect((await learn(renamed, { ...still, ...bare } as GraphTrainOptions)).model.weights).toEqual(model.weights);
+  });
+
   test('has the names that come beside numbers; nodes without a class have −1 or null', async () => {
     const named = {
       ...GRAPH,

@@ -1,6 +1,7 @@
 /** What a compiler says of the published declarations: compiled by published.test.ts, never run. */
-import { fit, type Model, train } from 'dladmm';
+import { fit, Model, train } from 'dladmm';
 import { crossValidate } from 'dladmm/choosing';
+import { readTable } from 'dladmm/data';
 
 const rows = [{ age: 3, plan: 'pro', churned: 'no' }];
 const labels = ['a', 'b'];
@@ -18,6 +19,16 @@ export async function classification(): Promise<void> {
   takes<string>(String(report) + report.warnings.join());
   // @ts-expect-error a class is no value
   takes<number>((await model.predict({ age: 4 })).value);
+}
+
+export async function files(): Promise<void> {
+  const { train } = await readTable('flowers.parquet', { target: 'species' });
+  const { model } = await fit(train, { layers: [4, 32, 3], standardise: true });
+  await model.save('flowers.safetensors');
+  const { label } = await (await Model.load('spam.safetensors')).predict({ text: 'You have won a prize' });
+  takes<string | number | boolean | readonly (string | number)[] | undefined>(label);
+  // @ts-expect-error a file may have no labels where nobody names them
+  takes<object>((await readTable('flowers.parquet')).train);
 }
 
 interface Customer {

@@ -13,9 +13,9 @@ const initialisation: ValueType<Initialisation> = {
 };
 
 const graphInitialisation: ValueType<GraphInitialisation> = {
-  type: "'glorot' | 'he' | { gaussian: sd } | { weights }",
+  type: "'glorot' | 'he' | { gaussian: sd } | { weights } | a model",
   typed: { as: 'initialisation' },
-  check: (value, _, { network, dtype }) => graphInitialisationOf(value, network.layers, dtype),
+  check: (value, _, { network, dtype }) => graphInitialisationOf(value, network, dtype),
 };
 
 const SUITS = "'he' suits relu, elu, silu, gelu and softplus, 'glorot' sigmoid and tanh.";
