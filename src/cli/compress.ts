@@ -13,7 +13,7 @@ import type { Rows } from '../training/options.js';
 import type { TrainingData } from '../training/result.js';
 import { demandsOf } from './model.js';
 import { percent, telling } from './progress.js';
-import { checkTarget, type DataFlags, filesOf, labelledPart, sourceOf } from './samples.js';
+import { checkSparse, checkStored, checkTarget, type DataFlags, filesOf, labelledPart, sourceOf } from './samples.js';
 import { isLibsvm, sparseFor } from './sparse.js';
 import type { Terminal } from './terminal.js';
 
@@ -34,8 +34,14 @@ async function dataFor(model: Model, flags: CompressFlags, signal: AbortSignal):
   if (target !== undefined || ignore !== undefined) {
     throw refused('Expected no --target and no --ignore: the model knows its columns');
   }
-  if (isLibsvm(data)) return sparseFor(model, data, signal);
-  if (await isSampleFile(data)) return data;
+  if (isLibsvm(data)) {
+    checkSparse(flags, data);
+    return sparseFor(model, data, signal);
+  }
+  if (await isSampleFile(data)) {
+    checkStored(flags, data);
+    return data;
+  }
   const source = await sourceOf(flags, signal);
   if (source.kind === 'table') return source.frame;
   const { file } = source;

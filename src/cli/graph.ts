@@ -4,7 +4,7 @@ import { GRAPH_SPLIT, type GraphSplitOptions, splitGraph } from '../datasets/gra
 import { describeGraph, graphNames, loadGraph } from '../datasets/graphs.js';
 import { pick, SEED } from '../network/schema.js';
 import { FRONT } from '../training/options.js';
-import { kebab } from './solver-flags.js';
+import { checkWithout, givenOf } from './without.js';
 
 /** The options that say which graph is meant, and which of its nodes. */
 export interface GraphFlags extends GraphSplitOptions {
@@ -31,15 +31,14 @@ const FOR_GRAPHS = ['split', 'trainPerClass', 'validationPerClass', 'rowNormalis
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT where an option was given that belongs to the other kind of data */
 export function checkKind(flags: object): void {
-  const graph = 'graph' in flags && flags.graph !== undefined;
-  const others = graph ? FOR_SAMPLES : FOR_GRAPHS;
-  const given = Object.entries(flags).find(
-    // What is true by default was not given.
-    ([key, value]) => others.includes(key) && value !== undefined && !(key === 'rowNormalise' && value === true),
-  );
-  if (given === undefined) return;
-  const name = `--${given[1] === false ? 'no-' : ''}${kebab(given[0])}`;
-  throw refused(graph ? `Expected no ${name} with --graph: it is for --data` : `Expected --graph with ${name}`);
+  if ('graph' in flags && flags.graph !== undefined) {
+    checkWithout(FOR_SAMPLES, flags, '--graph', 'it is for --data');
+    return;
+  }
+  // What is true by default was not given.
+  const { rowNormalise, ...others } = { rowNormalise: true, ...flags };
+  const given = givenOf(FOR_GRAPHS, rowNormalise ? others : flags);
+  if (given !== undefined) throw refused(`Expected --graph with ${given}`);
 }
 
 /** @throws DlAdmmError whatever reading it can cause */

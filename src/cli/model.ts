@@ -21,7 +21,7 @@ import { reading } from './progress.js';
 import { metricsText } from './run.js';
 import {
   barePart,
-  checkNoTable,
+  checkSparse,
   checkTarget,
   type DataFlags,
   type Demands,
@@ -107,10 +107,9 @@ function checkNoPart({ part, data }: OnSamples): void {
 
 /** Samples of libsvm's text, of which nothing can be said that is of tables. */
 async function sparse(flags: OnSamples & { readonly importance?: boolean }, model: Model, signal: AbortSignal) {
-  const { data, labels, importance: asked } = flags;
-  checkNoTable(flags, data);
+  const { data, importance: asked } = flags;
+  checkSparse(flags, data);
   checkNoPart(flags);
-  if (labels !== undefined) throw expected('no file of labels, as this file holds its own,', '--labels', labels);
   if (asked) throw expected('none with libsvm text, as sparse features would be laid out,', '--importance', asked);
   return sparseFor(model, data, signal);
 }

@@ -27,6 +27,7 @@ import type { TrainingData } from '../training/result.js';
 import { TEST_SHARE } from './defaults.js';
 import type { Far } from './progress.js';
 import { isLibsvm, sparseSource } from './sparse.js';
+import { checkWithout } from './without.js';
 
 /** The options that say which samples are meant. */
 export interface DataFlags extends Pick<TableFileOptions, 'labels'>, FrontOptions {
@@ -52,7 +53,7 @@ export interface SplitFlags extends DataFlags {
 
 const { target, columns } = FRONT;
 /** What is for tables alone. */
-const TABLES = { target, columns, ...LEARNING, ...DIALECT };
+const TABLES = Object.keys({ target, columns, ...LEARNING, ...DIALECT });
 
 export type Part = ClassificationSplit | RegressionSplit;
 
@@ -110,9 +111,22 @@ async function contentIn({ data, onBytes }: DataFlags, signal: AbortSignal): Pro
 }
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT where an option was given that is for tables */
-export function checkNoTable(flags: object, what: string): void {
-  const [odd] = Object.keys(pick(TABLES, flags));
-  if (odd !== undefined) throw refused(`Expected no --${odd} with ${what}: it is for tables (CSV, Parquet, Arrow)`);
+export const checkNoTable = (flags: object, what: string): void =>
+  checkWithout(TABLES, flags, what, 'it is for tables (CSV, Parquet, Arrow)');
+
+const checkNoLabels = (flags: object, data: string): void =>
+  checkWithout(['labels', 'testLabels'], flags, data, 'it holds its own');
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT where an option was given that is not for libsvm's text */
+export function checkSparse(flags: object, data: string): void {
+  checkNoTable(flags, data);
+  checkNoLabels(flags, data);
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT where an option was given that is not for a store of samples */
+export function checkStored(flags: object, data: string): void {
+  checkWithout(TABLES, flags, data, 'it is said as samples are packed');
+  checkNoLabels(flags, data);
 }
 
 /**
@@ -124,8 +138,7 @@ export async function sourceOf(flags: DataFlags, signal: AbortSignal): Promise<S
   const { data, dataDir, download, onBytes, target, labels, task } = flags;
   if (isName(data)) {
     checkNoTable(flags, `the data set ${data}`);
-    if (labels !== undefined) throw refused(`Expected no --labels with the data set ${data}: it is for files`);
-    if (task !== undefined) throw refused(`Expected no --task with the data set ${data}: it is for files`);
+    checkWithout(['labels', 'task'], flags, `the data set ${data}`, 'it is for files');
     const file = await loadDataset(data, { signal, download, ...present({ dataDir, onBytes }) });
     return { kind: 'arrays', name: file.name, file };
   }
@@ -204,6 +217,10 @@ export function labelledPart(file: TableFile, which: Which | undefined, demands:
 async function testSource(flags: SplitFlags, signal: AbortSignal): Promise<Source | undefined> {
   const { testData, testLabels, dataDir, download, target } = flags;
   if (testData === undefined) return undefined;
+  if (isLibsvm(testData) || (await isSampleFile(testData))) {
+    throw expected(`a table, arrays or a named set, to go with ${flags.data},`, '--test-data', testData);
+  }
+  if (isName(testData)) checkWithout(['testLabels'], flags, `the data set ${testData}`, 'it is for files');
   const told = { dataDir, ...(!isName(testData) && { target, ...pick(DIALECT, flags), labels: testLabels }) };
   const given = Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined));
   return sourceOf({ ...given, data: testData, download }, signal);
@@ -295,6 +312,19 @@ async function fromArrays(flags: SplitFlags, file: LabelledFile, test?: Source):
   };
 }
 
+/** Samples that are read as the training goes, all of them. */
+async function fromStore(flags: SplitFlags): Promise<TrainingSource> {
+  const { data, testData } = flags;
+  checkStored(flags, data);
+  checkWithout(['trainSamples'], flags, data, 'all of a store is trained on');
+  const others = '--test-data names a store to test on, and --validation-share holds some out';
+  checkWithout(['testShare'], flags, data, others);
+  if (testData !== undefined && !(await isSampleFile(testData))) {
+    throw expected(`a store of samples, as ${data} is one,`, '--test-data', testData);
+  }
+  return { name: basename(data), data, front: { ...(testData !== undefined && { test: testData }) } };
+}
+
 /**
  * What to train on and to test on.
  *
@@ -308,10 +338,10 @@ export async function trainingSource(flags: SplitFlags, signal: AbortSignal): Pr
     throw refused('Expected one of --data and --test-data from the standard input, which is read once');
   }
   if (isLibsvm(data)) {
-    checkNoTable(flags, data);
+    checkSparse(flags, data);
     return sparseSource(flags, signal);
   }
-  if (await isSampleFile(data)) return { name: basename(data), data, front: { ...(testData && { test: testData }) } };
+  if (await isSampleFile(data)) return fromStore(flags);
   // With a named set the column of labels can only be meant for the file to test on.
   const { target: _, ...unlabelled } = flags;
   const source = await sourceOf(isName(data) && testData !== undefined ? unlabelled : flags, signal);

@@ -579,6 +579,13 @@ describe('errors', () => {
     [1, 'Expected at most 100 (iris has no more)', ['train', '--data', 'iris', '--train-samples', '101']],
     [1, 'there is a test set already', ['train', '--data', 'iris', '--test-share', '0.5']],
     [1, 'Expected no --target with the data set iris', ['train', '--data', 'iris', '--target', 'x']],
+    [1, 'Expected no --no-header with the data set iris', ['train', '--data', 'iris', '--no-header']],
+    [1, 'Expected no --labels with the data set iris', ['train', '--data', 'iris', '--labels', 'x.npy']],
+    [
+      1,
+      'Expected no --test-labels with the data set wine',
+      [...'train iris --test-data wine --test-labels x'.split(' ')],
+    ],
     [1, 'Could not read none.safetensors', ['evaluate', '--model', 'none.safetensors', '--data', 'iris']],
     [1, 'downloading was not allowed', ['train', '--data', 'california-housing', '--no-download']],
     [2, "option '--data <name|file>' not specified", ['train']],

@@ -43,6 +43,30 @@ test('dladmm pack writes what dladmm train trains from, and evaluates', async ()
   expect((await readdir(path('.'))).toSorted()).toEqual(['waves.csv', 'waves.samples']);
 });
 
+test.each([
+  ['train', ['--target', 'step'], /Expected no --target with waves\.samples: it is said as samples are packed/],
+  ['train', ['--delimiter', ';'], /no --delimiter with waves\.samples/],
+  ['train', ['--no-header'], /no --no-header with waves\.samples/],
+  ['train', ['--encoding', 'latin1'], /no --encoding with waves\.samples/],
+  ['train', ['--decimal', ','], /no --decimal with waves\.samples/],
+  ['train', ['--labels', 'x.npy'], /no --labels with waves\.samples/],
+  ['train', ['--ignore', 'step'], /Expected no --ignore with waves\.samples/],
+  ['train', ['--test-data', 'waves.samples', '--test-labels', 'x.npy'], /no --test-labels with waves\.samples/],
+  ['train', ['--train-samples', '10'], /no --train-samples with waves\.samples: all of a store is trained on/],
+  ['train', ['--test-share', '0.2'], /no --test-share with waves\.samples: .* --validation-share holds some out/],
+  ['train', ['--test-data', 'waves.csv'], /a store of samples, as waves\.samples is one, for --test-data/],
+])('%s refuses %o beside a store', async (command, flags, message) => {
+  const { code, err } = await run(command, 'waves.samples', ...flags, '--epochs', '1', '--solver', 'adam', '--quiet');
+  expect(err).toMatch(message);
+  expect(code).toBe(1);
+});
+
+test('a store is tested on by a training from a store alone', async () => {
+  const { code, err } = await run('train', 'waves.csv', '--test-data', 'waves.samples');
+  expect(err).toMatch(/Expected a table, arrays or a named set, to go with waves\.csv, for --test-data/);
+  expect(code).toBe(1);
+});
+
 test('dladmm pack takes a named set, its training part alone, and a table that gzip has packed', async () => {
   const named = await run('pack', 'iris', '--out', 'iris.samples', '--json');
   expect(named.err).toBe('');
