@@ -4,14 +4,16 @@ import { type PathOptions, path } from '../choosing/path.js';
 import { type RefittedSearch, type SearchOptions, search } from '../choosing/search.js';
 import type { SearchSpace } from '../choosing/space.js';
 import type { Trial } from '../choosing/trial.js';
-import { DlAdmmError, messageOf } from '../core/errors.js';
+import { DlAdmmError, messageOf, refused } from '../core/errors.js';
 import { readBytes } from '../formats/bytes.js';
 import { METRICS, type Metric } from '../judging/metrics.js';
 import { MODEL } from '../model/model-file.js';
-import { pick, readOptions, SEED } from '../network/schema.js';
-import type { AnySolver } from '../solvers/shared/descriptor.js';
+import { pick, readOptions, type Schema, SEED } from '../network/schema.js';
+import { SAMPLE_SOLVERS } from '../solvers/index.js';
+import { type AnySolver, chosenSolver, schemaOf } from '../solvers/shared/descriptor.js';
 import type { EarlyStopping } from '../solvers/shared/options.js';
-import { checkedPlan } from '../training/automatic.js';
+import { checkedPlan, isAutomatic } from '../training/automatic.js';
+import { AUTO } from '../training/options.js';
 import type { TrainingData } from '../training/result.js';
 import { interruptionOf } from './interruption.js';
 import { type Far, reading, telling } from './progress.js';
@@ -34,6 +36,24 @@ const SPACE = {
   activation: ['relu', 'tanh'],
   l2: { draw: 'log-uniform', low: 1e-6, high: 1e-2 },
 } as const satisfies SearchSpace;
+
+/** What of it the solver has and no flag has settled. @throws DlAdmmError ERR_DLADMM_ARGUMENT where that is nothing */
+function spaceBeside(told: object): SearchSpace {
+  const { layers, solver, ...settled }: Readonly<Record<string, unknown>> = { ...told };
+  const { activation, l2 }: Schema = isAutomatic(told)
+    ? AUTO
+    : schemaOf(chosenSolver(solver, SAMPLE_SOLVERS, 'samples'));
+  // A solver of few activations has its own list of them.
+  const activations = activation?.typed.as === 'word' ? activation.typed.words : SPACE.activation;
+  const all = {
+    ...(layers === undefined && { hidden: SPACE.hidden }),
+    ...(activation && { activation: activations }),
+    ...(l2 && { l2: SPACE.l2 }),
+  };
+  const left = Object.fromEntries(Object.entries(all).filter(([name]) => settled[name] === undefined));
+  if (Object.keys(left).length > 0) return left;
+  throw refused('Expected --space FILE, as nothing of the usual space (hidden, activation, l2) is left to try');
+}
 
 const withoutTest = ({ test: _, ...data }: TrainingData): TrainingData => data;
 
@@ -109,10 +129,13 @@ export async function searchCommand(
   // What is to be best is not what has to improve in each training.
   const { earlyStopping: { metric = 'loss', ...stopping } = {}, ...rest } = typed as { earlyStopping?: EarlyStopping };
   const watching = Object.keys(stopping).length > 0 && { earlyStopping: stopping };
-  const space = flags.space === undefined ? SPACE : await spaceIn(flags.space, terminal.signal);
+  const space =
+    flags.space === undefined
+      ? spaceBeside({ ...optionsOf(flags, own), ...frontOf(flags) })
+      : await spaceIn(flags.space, terminal.signal);
   readOptions(SEARCH, pick(SEARCH, flags));
   if (save !== undefined) await checkTarget(save, filesOf(flags.data), MODEL);
-  const { target = (space as SearchSpace).target } = flags;
+  const { target = space.target } = flags;
   const told = { ...flags, ...(target !== undefined && { target }), options: { ...rest, ...watching } } as TrainFlags;
   const { data, options } = await trained(told, own, terminal);
   const rules = { ...pick(SEARCH, flags), signal: terminal.signal, metric, refit: save !== undefined };

@@ -150,7 +150,7 @@ export function searchCommandOf(program: Command, solvers: readonly AnySolver[],
   const { trials, seconds, method, resume } = SEARCH;
   withOptions(withSamples(command).optionsGroup('Search:'), { trials, seconds, method, resume }).option(
     '--space <file>',
-    'JSON: options, each a value, an array to choose from, or { "draw": "log-uniform", "low": 1e-4, "high": 0.1 } (also uniform, integer)\n(default: hidden widths, activation and l2; options that are given as flags are fixed)',
+    'JSON: options, each a value, an array to choose from, or { "draw": "log-uniform", "low": 1e-4, "high": 0.1 } (also uniform, integer)\n(default: hidden widths, activation and l2, where the solver has them; options that are given as flags are fixed)',
   );
   withTraining(withFolds(command), solvers, ONCE)
     .optionsGroup('Output:')

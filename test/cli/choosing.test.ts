@@ -85,6 +85,52 @@ describe('dladmm search', () => {
     expect(Object.keys(best.options)).toEqual(['hidden', 'activation', 'l2']);
   });
 
+  const tried = async (...how: string[]) => {
+    const args = ['--trials', '2', '--folds', '2', '--iterations', '2', '--threads', '1', '--quiet', '--json', ...how];
+    const { code, out, err } = await run('search', ...TABLE, ...args);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    const { trials } = JSON.parse(out) as { readonly trials: readonly { readonly options: object }[] };
+    return trials.map(({ options }) => options as Readonly<Record<string, unknown>>);
+  };
+
+  it.each([
+    [
+      ['--layers', '5-4-2'],
+      ['activation', 'l2'],
+    ],
+    [
+      ['--hidden', '4'],
+      ['activation', 'l2'],
+    ],
+    [['--activation', 'relu', '--l2', '0'], ['hidden']],
+    [
+      ['--solver', 'inversion-admm'],
+      ['hidden', 'activation'],
+    ],
+    [
+      ['--solver', 'sigmoid-admm'],
+      ['hidden', 'activation', 'l2'],
+    ],
+    [
+      ['--solver', 'dladmm'],
+      ['hidden', 'activation', 'l2'],
+    ],
+  ])('with %o tries only what the solver has and no flag has settled: %o', async (how, names) => {
+    for (const options of await tried(...how)) expect(Object.keys(options)).toEqual(names);
+  });
+
+  it('tries activations that the solver has', async () => {
+    for (const { activation } of await tried('--solver', 'sigmoid-admm'))
+      expect(activation).toMatch(/^(?:sigmoid|tanh)$/);
+  });
+
+  it('asks for a space where flags have left nothing to try', async () => {
+    const settled = ['--hidden', '4', '--activation', 'relu', '--l2', '0'];
+    const { code, err } = await run('search', ...TABLE, ...settled);
+    expect(code).toBe(1);
+    expect(err).toMatch(/^dladmm: Expected --space FILE, as nothing .* is left to try/);
+  });
+
   it('predicts the target of the space, where no flag names one', async () => {
     writeFileSync(path('target.json'), JSON.stringify({ target: 'side', hidden: [[], [2]] }));
     const rules = [...QUICK, '--ignore', 'group', '--trials', '2', '--quiet'];
