@@ -63,9 +63,8 @@ async function trained(flags: TrainFlags, own: AnySolver | undefined, terminal: 
     trainingSource({ ...flags, onBytes, seed: flags.seed ?? SEED, whole: true }, terminal.signal),
   );
   const data = typeof source.data === 'string' ? source.data : withoutTest(source.data as TrainingData);
-  const { test: __, ...place } = source.front;
   const told = { ...optionsOf(flags, own), ...frontOf(flags) };
-  const options = { ...told, ...(source.task && arraysOptions({ source, options: told })), ...place };
+  const options = { ...told, ...(source.task && arraysOptions({ source, options: told })), ...source.front };
   return { data, options: options as AnyOptions };
 }
 

@@ -58,6 +58,9 @@ function hintOf(error: string, command: Command, solvers: readonly AnySolver[]):
     const others = longFlagsOf(command).filter((other) => other !== flag);
     const here = calledHere(SCHEMAS[command.name()] ?? {}, flag);
     if (here !== undefined) return `; did you mean --${here}?`;
+    if (FOLDED.includes(command.name()) && /^test-(?:data|labels|share)$/.test(flag)) {
+      return `; ${command.name()} holds every part out in its turn, and train takes --${flag}`;
+    }
     const near = didYouMean(flag, others).replace(/(\S+)\?$/, '--$1?');
     return optionMeant(flag, true) || near || `; docs/options.md lists them, and ${command.name()} --help all`;
   }
@@ -90,6 +93,9 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
   search: SEARCH,
   compress: COMPRESS,
 };
+
+/** Commands that test on what folds hold out. */
+const FOLDED: readonly string[] = ['cross-validate', 'path', 'search'];
 
 /** What other programs call the commands. */
 const COMMANDS_ELSEWHERE = {

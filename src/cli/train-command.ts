@@ -49,15 +49,22 @@ const TABLES = { columns, task, missing, categories, buckets, hash, pairs, bins,
 
 /** What to train on, and what becomes of its columns. */
 const withSamples = (command: Command): Command =>
-  withOptions(withData(command, 'what to train on', 'the last'), TABLES)
+  withOptions(withData(command, 'what to train on', 'the last'), TABLES).option(
+    '--train-samples <n>',
+    'train on the first n samples only',
+    parse.parseCount,
+  );
+
+/** What to test on; of what is parted into folds all parts are, each in its turn. */
+const withTest = (command: Command): Command =>
+  command
     .option('--test-data <name|file>', 'what to test on')
     .option('--test-labels <file>', 'NPY, IDX: the file of its labels')
     .option(
       '--test-share <share>',
       `share of the samples to test on, where there is no test set (default: of a table 0, of arrays ${TEST_SHARE})`,
       parse.parseShare(true),
-    )
-    .option('--train-samples <n>', 'train on the first n samples only', parse.parseCount);
+    );
 
 function withTraining(command: Command, solvers: readonly AnySolver[], without: readonly string[] = []): Command {
   command
@@ -73,7 +80,7 @@ function withTraining(command: Command, solvers: readonly AnySolver[], without: 
 
 export function trainCommandOf(program: Command, solvers: readonly AnySolver[], everything: boolean): Command {
   const train = program.command('train [data]').description('train a network');
-  withSamples(train);
+  withTest(withSamples(train));
   withGraph(train, 'what to train a graph convolutional network on');
   train
     .optionsGroup('Solver:')

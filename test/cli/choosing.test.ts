@@ -159,6 +159,19 @@ describe('dladmm search', () => {
   });
 });
 
+describe('what is judged by parts that are held out in turns', () => {
+  it.each(
+    ['cross-validate', 'search', 'path'].flatMap((command) =>
+      ['--test-data', '--test-labels', '--test-share'].map((flag) => [command, flag] as const),
+    ),
+  )('%s has no %s', async (command, flag) => {
+    const { code, out, err } = await run(command, 'table.csv', flag, '0.2');
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toMatch(new RegExp(`^dladmm: unknown option '${flag}'; ${command} holds every part out in its turn`));
+    expect((await run(command, '--help', 'all')).out).not.toContain(flag);
+  });
+});
+
 describe('dladmm evaluate --importance', () => {
   it('tells what each column of the table is worth, by the metric that is named', async () => {
     const model = 'worth.safetensors';
