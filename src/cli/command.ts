@@ -1,4 +1,4 @@
-import { CommanderError } from 'commander';
+import { type Command, CommanderError } from 'commander';
 import { DlAdmmError, messageOf } from '../core/errors.js';
 import { ranksHere } from '../core/ranks.js';
 import { endOnSignals, interruptionOf, type SignalSource } from './interruption.js';
@@ -22,6 +22,13 @@ function tell(error: unknown, terminal: Terminal): number {
   return 1;
 }
 
+/** With `--help` behind it a command that there is none of would be taken for a wish for help; by itself it is told to be none. */
+function unlessUnknown({ commands }: Command, args: readonly string[]): readonly string[] {
+  const [first = ''] = args;
+  const known = /^(?:help|-.*|)$/.test(first) || commands.some((each) => each.name() === first);
+  return known ? args : [first];
+}
+
 /** Runs `dladmm` with these words behind its name, in the place of a process; its exit code. */
 export async function command(words: readonly string[], host: Streams & SignalSource): Promise<number> {
   const controller = new AbortController();
@@ -31,13 +38,14 @@ export async function command(words: readonly string[], host: Streams & SignalSo
   try {
     const { args, everything } = plainHelp(words);
     const solvers = await solversFor(args, everything);
-    await createProgram(
+    const program = createProgram(
       terminal,
       (code) => {
         exitCode = code;
       },
       solvers,
-    ).parseAsync(args, { from: 'user' });
+    );
+    await program.parseAsync(unlessUnknown(program, args), { from: 'user' });
   } catch (error) {
     const others = othersTell(words, host.env);
     // Where it is this process alone that fails, the others do not know of it.
