@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { compress } from '../compressing/compress.js';
-import { COMPRESS, type CompressionStep, type CompressOptions, PACE } from '../compressing/options.js';
+import { COMPRESS, type CompressionStep, type CompressOptions, checkOne, PACE } from '../compressing/options.js';
 import { refused } from '../core/errors.js';
 import { writeFileAtomic } from '../formats/atomic-file.js';
 import { isSampleFile } from '../formats/sample-file.js';
@@ -76,6 +76,7 @@ export async function compressCommand(flags: CompressFlags, terminal: Terminal):
   const { model: file, to, data, labels, json, quiet, solver, picture } = flags;
   const rules = pick(COMPRESS, flags) as CompressOptions;
   readOptions(COMPRESS, rules);
+  checkOne(rules);
   checkPicture(flags);
   await checkTarget(to, filesOf(data, labels, file), MODEL);
   if (picture !== undefined) await checkTarget(picture, [...filesOf(data, labels, file), to], PICTURE);

@@ -1,4 +1,4 @@
-import { DlAdmmError } from '../core/errors.js';
+import { DlAdmmError, expected } from '../core/errors.js';
 import { pathOf } from '../core/objects.js';
 import type { GraphModel } from '../model/graph-model.js';
 import type { GraphSamples } from '../samples/graph-samples.js';
@@ -39,11 +39,12 @@ function layersOf({ layers, hidden }: GraphJob, graph: SplitGraph, solver: strin
 
 /** `dladmm train --graph` @param options of the solver, without layers */
 export async function trainGraph(job: GraphJob, options: GraphSolverOptions, terminal: Terminal): Promise<number> {
-  const { resume } = job;
+  const { resume, layers, hidden } = job;
   const { signal } = terminal;
   const { checkpoint: file } = options;
   // Before anything is read: a slip should not cost the time of loading.
-  const plan = planOf<never>(resume?.options ?? { ...options, layers: job.layers ?? [1, 1, 1] }, 'graph');
+  if (layers && hidden) throw expected('one of hidden and layers, which say the same,', '--hidden', hidden);
+  const plan = planOf<never>(resume?.options ?? { ...options, layers: layers ?? [1, 1, 1] }, 'graph');
   if (job.trace !== undefined) checkSweeps(plan);
   const inputs = isGraphName(job.graph) ? [] : [job.graph];
   await checkOutputs({ ...job, ...(file && { checkpoint: pathOf(file.path) }) }, inputs);

@@ -26,8 +26,11 @@ const FOR_SAMPLES = [
   ...['data', 'labels', 'from', 'testData', 'testLabels', 'testShare', 'trainSamples', 'importance'],
 ];
 
+/** The options that say which nodes are in which part. */
+export const SPLITTING: readonly string[] = ['split', ...Object.keys(GRAPH_SPLIT)];
+
 /** The options of graphs, which samples have no use for. */
-const FOR_GRAPHS = ['split', 'trainPerClass', 'validationPerClass', 'rowNormalise'];
+const FOR_GRAPHS = [...SPLITTING, 'rowNormalise'];
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT where an option was given that belongs to the other kind of data */
 export function checkKind(flags: object): void {

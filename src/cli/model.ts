@@ -15,7 +15,7 @@ import { readModelFile } from '../model/model-file.js';
 import { classifies, networkText } from '../network/network.js';
 import { pick } from '../network/schema.js';
 import type { Csr } from '../tensor/csr.js';
-import { checkKind, type GraphFlags, graphOf, isGraphName, withSplit } from './graph.js';
+import { checkKind, type GraphFlags, graphOf, isGraphName, SPLITTING, withSplit } from './graph.js';
 import { interruptionOf } from './interruption.js';
 import { reading } from './progress.js';
 import { metricsText } from './run.js';
@@ -33,6 +33,7 @@ import {
 } from './samples.js';
 import { isLibsvm, sparseFor } from './sparse.js';
 import type { Terminal } from './terminal.js';
+import { givenOf } from './without.js';
 
 /** What `evaluate` and `predict` have in common. */
 interface Asking {
@@ -52,7 +53,7 @@ export type EvaluateFlags = (OnSamples | OnGraph) & {
 };
 
 /** `out` is a CSV or NPY file, or `-`. */
-export type PredictFlags = (OnSamples | OnGraph) & { readonly out: string };
+export type PredictFlags = (OnSamples | OnGraph) & { readonly out: string; readonly seed?: number };
 
 const isOnGraph = (flags: OnSamples | OnGraph): flags is OnGraph => 'graph' in flags && flags.graph !== undefined;
 
@@ -68,6 +69,9 @@ export function demandsOf({ network, classes }: Model, file: string): Demands {
 
 function nodesOf(graph: GraphDataset, part: Which, flags: GraphFlags): Int32Array {
   const { trainIndex, testIndex, name } = withSplit(graph, flags);
+  if (graph.trainIndex !== undefined && flags.split !== 'random' && flags.seed !== undefined) {
+    throw refused(`Expected --split random with --seed, as ${name} has a split of its own`);
+  }
   if (part === 'train') return trainIndex;
   if (testIndex !== undefined) return testIndex;
   throw refused(`${name} has no test part: --part train, or --split random`);
@@ -161,6 +165,9 @@ export async function evaluateCommand(flags: EvaluateFlags, terminal: Terminal):
   checkKind(flags);
   if (flags.metric !== undefined && !flags.importance) {
     throw refused('Expected --importance with --metric, by which columns are judged');
+  }
+  if (flags.seed !== undefined && !isOnGraph(flags) && !flags.importance) {
+    throw refused('Expected --graph or --importance with --seed: nothing else is drawn at random');
   }
   const judged = await reading(
     flags,
@@ -267,9 +274,20 @@ const inputsOf = (flags: OnSamples | OnGraph): readonly string[] =>
     ? [flags.model, ...(isGraphName(flags.graph) ? [] : [flags.graph])]
     : filesOf(flags.data, flags.labels, flags.model);
 
+/** All nodes of a graph are predicted unless it is said which. */
+function checkPart(flags: PredictFlags): void {
+  if (!isOnGraph(flags)) {
+    if (flags.seed !== undefined) throw refused('Expected --graph with --seed: nothing else is drawn at random');
+    return;
+  }
+  const given = flags.part === undefined ? givenOf([...SPLITTING, 'seed'], flags) : undefined;
+  if (given !== undefined) throw refused(`Expected --part with ${given}, which says which nodes are in it`);
+}
+
 export async function predictCommand(flags: PredictFlags, terminal: Terminal): Promise<number> {
   const { out } = flags;
   checkKind(flags);
+  checkPart(flags);
   if (out !== '-') await checkTarget(out, inputsOf(flags));
   const { prediction, model, rowNumbers } = await reading(
     flags,

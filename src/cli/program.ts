@@ -204,8 +204,9 @@ export function createProgram(
     .action(runningOn<EvaluateFlags>(['model', 'data'], async () => (await import('./model.js')).evaluateCommand));
 
   for (const command of [predict, evaluate]) {
+    const drawn = command === evaluate ? 'of a random split, or of the shuffles of --importance' : 'of a random split';
     withGraph(command, 'a graph for a model of one').addOption(
-      wholeOption('--seed <n>', 'of a random split').default(SEED),
+      wholeOption('--seed <n>', `${drawn} (default: ${SEED})`),
     );
     showing(command, everything, [
       '--data',
@@ -312,7 +313,11 @@ export function createProgram(
     .option('--data-dir <folder>', 'look for the data here first')
     .option('--no-download', 'never fetch the data')
     .addOption(wholeOption('--epochs, --iterations <n>', 'epochs at most (default: by the number of images)'))
-    .option('--time-limit <seconds>', 'begin no iteration after this time', parse.parseSeconds, START.timeLimit)
+    .option(
+      '--time-limit <seconds>',
+      `begin no iteration after this time (default: ${START.timeLimit})`,
+      parse.parseSeconds,
+    )
     .addOption(threads())
     .option(
       '--save <file>',

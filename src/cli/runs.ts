@@ -11,6 +11,7 @@ import { eventsOf } from '../report/tensorboard.js';
 import { quoted } from './model.js';
 import { checkTarget } from './samples.js';
 import type { Terminal } from './terminal.js';
+import { checkWithout } from './without.js';
 
 export interface RunsFlags {
   readonly folder: string;
@@ -48,8 +49,12 @@ export async function runsCommand(flags: RunsFlags, terminal: Terminal): Promise
     if (csv !== undefined || tensorboard !== undefined) {
       throw refused('Expected no --csv and no --tensorboard with --remove: export the runs first, then remove them');
     }
+    checkWithout(['json'], flags, '--remove', 'nothing is told');
     for (const id of remove) await removeRun(folder, id);
     return 0;
+  }
+  for (const to of ['csv', 'tensorboard'] as const) {
+    if (flags[to] !== undefined) checkWithout(['json'], flags, `--${to}`, 'the numbers go to files');
   }
   const runs = await Promise.all((await runsIn(folder)).map((id) => readRun(folder, id)));
   for (const run of runs) {

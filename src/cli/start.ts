@@ -5,16 +5,18 @@ import { loadDataset } from '../datasets/datasets.js';
 import { MODEL } from '../model/model-file.js';
 import { PAGE } from '../report/page-of-training.js';
 import { comparisonOn, comparisonText, storedComparison, writeComparison } from './compare.js';
+import { START } from './defaults.js';
 import { type Far, telling } from './progress.js';
 import { checkTarget, type TrainingSource } from './samples.js';
 import type { Terminal } from './terminal.js';
 import { type Job, runTraining } from './training.js';
+import { checkWithout } from './without.js';
 
 export interface StartFlags {
   readonly dataDir?: string;
   readonly download: boolean;
   readonly iterations?: number;
-  readonly timeLimit: number;
+  readonly timeLimit?: number;
   readonly threads?: number;
   readonly save?: string;
   /** Whether the solvers beside are measured anew, and the file to keep that in. */
@@ -50,8 +52,11 @@ const sourceOf = (set: Dataset): TrainingSource => {
 
 /** `dladmm start`: a first look in about a minute. */
 export async function startCommand(flags: StartFlags, terminal: Terminal): Promise<number> {
-  const { iterations, timeLimit, threads, dataDir } = flags;
+  const { iterations, timeLimit = START.timeLimit, threads, dataDir } = flags;
   // Before anything is fetched.
+  if (flags.compare !== undefined) {
+    checkWithout(['iterations', 'timeLimit', 'save'], flags, '--compare', 'it measures every solver as it stands');
+  }
   if (typeof flags.compare === 'string') await checkTarget(flags.compare, []);
   if (flags.save !== undefined) await checkTarget(flags.save, [], MODEL);
   const fashion = await fashionMnist(flags, terminal);

@@ -134,7 +134,7 @@ export type CompressOptions = Omit<OptionsOf<typeof COMPRESS>, 'onStep'> & {
 };
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT unless there is something to do, and it is said once */
-export function checkOne({ sparsity, parameters, structure, quantise }: CompressOptions): void {
+export function checkOne({ sparsity, parameters, structure, quantise, activations }: CompressOptions): void {
   const said = [sparsity, parameters].filter((each) => each !== undefined).length;
   if (said === 2 || (said === 0 && quantise === undefined)) {
     const what = 'either sparsity or parameters, which say the same, or quantise,';
@@ -142,5 +142,8 @@ export function checkOne({ sparsity, parameters, structure, quantise }: Compress
   }
   if (said === 0 && structure !== undefined) {
     throw expected('none without sparsity or parameters', 'structure', structure);
+  }
+  if (quantise === undefined && activations !== undefined) {
+    throw expected('none without quantise', 'activations', activations);
   }
 }

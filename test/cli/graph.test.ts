@@ -289,6 +289,15 @@ describe('a saved graph model', () => {
     });
   });
 
+  it('takes no seed where the graph has its own split', async () => {
+    const { code, err } = await run('evaluate', ...MODEL, '--seed', '2');
+    expect([code, err]).toEqual([
+      1,
+      expect.stringMatching(/--split random with --seed, as split\.npz has a split of its/),
+    ]);
+    expect(await run('evaluate', ...MODEL, '--split', 'random', ...PARTS, '--seed', '2')).toMatchObject({ code: 0 });
+  });
+
   it('is told from a model of samples', async () => {
     const { code, err } = await run('predict', '--model', 'model.safetensors', '--data', 'iris');
     expect(code).toBe(1);

@@ -140,6 +140,7 @@ it('writes what every update did, as lines or for chrome://tracing, over a trace
 });
 
 const NOTHING = ['train', 'nothing.csv'];
+const COMPRESSING = ['compress', 'nothing.safetensors', 'nothing.csv', '--to', 'none/small'];
 it.each([
   [/iterations are sweeps.*dladmm, inversion-admm.*'?minibatch-admm/, [...NOTHING, '--trace', 'a.json']],
   [/iterations are sweeps.*adam/, [...NOTHING, '--trace', 'a.json', '--solver', 'adam']],
@@ -154,6 +155,18 @@ it.each([
   [/no such folder|does not exist/, ['start', '--compare', 'none/file', '--no-download']],
   [/--importance with --metric/, ['evaluate', 'nothing.safetensors', 'a.csv', '--metric', 'accuracy']],
   [/no --importance with --graph/, ['evaluate', 'nothing.safetensors', '--graph', 'a', '--importance']],
+  [/one of hidden and layers/, ['train', '--graph', 'nothing.npz', '--layers', '3-4-2', '--hidden', '4']],
+  [/none without quantise for activations/, [...COMPRESSING, '--sparsity', '0.5', '--activations', 'float']],
+  [/either sparsity or parameters/, COMPRESSING],
+  [/--graph or --importance with --seed/, ['evaluate', 'nothing.safetensors', 'a.csv', '--seed', '1']],
+  [/--graph with --seed/, ['predict', 'nothing.safetensors', 'a.csv', '--seed', '1']],
+  [/--part with --split/, ['predict', 'nothing.safetensors', '--graph', 'a.npz', '--split', 'random']],
+  [/--part with --seed/, ['predict', 'nothing.safetensors', '--graph', 'a.npz', '--seed', '2']],
+  [/no --save with --compare/, ['start', '--compare', '--no-download', '--save', 'a']],
+  [/no --iterations with --compare/, ['start', '--compare', '--no-download', '--epochs', '3']],
+  [/no --time-limit with --compare/, ['start', '--compare', '--no-download', '--time-limit', '3']],
+  [/no --json with --csv/, ['runs', 'nothing', '--csv', 'b', '--json']],
+  [/no --json with --remove/, ['runs', 'nothing', '--remove', 'b', '--json']],
   [/export the runs first/, ['runs', 'nothing', '--remove', 'a', '--csv', 'b']],
 ])('refuses before anything is read: %s', async (why, args) => {
   writeFileSync(path('file'), '');
