@@ -1,6 +1,6 @@
 import { DlAdmmError, refused } from '../core/errors.js';
 import { ranksHere } from '../core/ranks.js';
-import { isSampleFile } from '../formats/sample-file.js';
+import { StoredSamples, storeOf } from '../formats/sample-file.js';
 import type { Model } from '../model/model.js';
 import { classifies, type Loss } from '../network/network.js';
 import type { TrainOptions } from '../solvers/index.js';
@@ -60,15 +60,15 @@ export function arraysOptions({ source, options }: Pick<Job, 'source' | 'options
 
 async function resumed(
   { path, again }: Resume,
-  { data, front, classes }: TrainingSource,
+  { front, classes }: TrainingSource,
+  data: TrainingSource['data'] | StoredSamples,
   signal: AbortSignal,
-): Promise<[TrainingSource['data'], Running<Model>]> {
+): Promise<[TrainingData, Running<Model>]> {
   const known = { ...(classes && { classes }), ...(front.test && { test: front.test }) };
   const options = { ...again, ...known, signal };
-  // Rows of a store are read as the training goes.
-  const stored = typeof data === 'string' && (await isSampleFile(data));
-  const before = stored ? data : ((await resumedData(path, data, options)) as TrainingData);
-  return [before, await resumeTraining(path, before, options)];
+  const before = (await resumedData(path, data, options)) as TrainingData;
+  // A training parts a store by itself, and reads its rows as it goes.
+  return [before, await resumeTraining(path, StoredSamples.is(data) ? data : before, options)];
 }
 
 /** `dladmm train` on samples. @throws DlAdmmError whatever training and saving can cause */
@@ -79,15 +79,13 @@ export async function runTraining(job: Job, terminal: Terminal): Promise<number>
   const { name } = source;
   if (resume) {
     const plan = planOf({ ...resume.options, signal });
-    const [before, training] = await resumed(resume, source, signal);
-    const { test, validation, ...train } = before as TrainingData;
-    const judge = async (model: Model) =>
-      [
-        test ? 'test' : validation ? 'validation' : 'train',
-        await model.evaluate(test ?? validation ?? (typeof before === 'string' ? before : train)),
-      ] as const;
+    using stored = await storeOf(source.data);
+    const [before, training] = await resumed(resume, source, stored?.store ?? source.data, signal);
+    const { test, validation, ...train } = before;
+    const part = test ? 'test' : validation ? 'validation' : 'train';
+    const judge = async (model: Model) => [part, await model.evaluate(test ?? validation ?? train)] as const;
     const { iterations, checkpoint: writing } = plan;
-    return run(
+    return await run(
       {
         ...shown,
         ...{ name, iterations, told: resume.options, begin: async () => training, judge },

@@ -67,6 +67,28 @@ test('a store is tested on by a training from a store alone', async () => {
   expect(code).toBe(1);
 });
 
+test('a training from a store that goes on is judged by what it holds out', async () => {
+  const adam = ['train', 'waves.samples', '--solver', 'adam', '--hidden', '4', '--threads', '1', '--json', '--quiet'];
+  const watching = ['--early-stopping', '50'];
+  for (const [more, part] of [
+    [watching, 'validation'],
+    [['--validation-share', '0'], 'train'],
+    [['--test-data', 'waves.samples'], 'test'],
+  ] as const) {
+    const whole = await run(...adam, ...more, '--epochs', '6');
+    await run(...adam, ...more, '--epochs', '3', '--checkpoint', `${part}.checkpoint`);
+    const again = part === 'validation' ? [] : more;
+    const going = ['--resume', `${part}.checkpoint`, ...again, '--epochs', '6', '--json', '--quiet'];
+    const rest = await run('train', 'waves.samples', ...going);
+    expect({ code: rest.code, err: rest.err }).toEqual({ code: 0, err: '' });
+    const [wholly, resumed] = [jsonLines(whole.out).at(-1), jsonLines(rest.out).at(-1)];
+    const others = ['validation', 'train', 'test'].filter((each) => each !== part);
+    for (const other of others) expect(resumed).not.toHaveProperty(`${other}Accuracy`);
+    expect(resumed?.[`${part}Accuracy`]).toBe(wholly?.[`${part}Accuracy`]);
+    expect(resumed?.[`${part}Loss`]).toBeCloseTo(Number(wholly?.[`${part}Loss`]), 5);
+  }
+});
+
 test('dladmm pack takes a named set, its training part alone, and a table that gzip has packed', async () => {
   const named = await run('pack', 'iris', '--out', 'iris.samples', '--json');
   expect(named.err).toBe('');
