@@ -4,8 +4,9 @@ import { type PathOptions, path } from '../choosing/path.js';
 import { type RefittedSearch, type SearchOptions, search } from '../choosing/search.js';
 import type { SearchSpace } from '../choosing/space.js';
 import type { Trial } from '../choosing/trial.js';
-import { DlAdmmError, messageOf, refused } from '../core/errors.js';
+import { DlAdmmError, expected, messageOf, refused } from '../core/errors.js';
 import { readBytes } from '../formats/bytes.js';
+import { isSampleFile } from '../formats/sample-file.js';
 import { METRICS, type Metric } from '../judging/metrics.js';
 import { MODEL } from '../model/model-file.js';
 import { pick, readOptions, type Schema, SEED } from '../network/schema.js';
@@ -59,10 +60,13 @@ const withoutTest = ({ test: _, ...data }: TrainingData): TrainingData => data;
 
 /** The samples, and what every training of them is told. */
 async function trained(flags: TrainFlags, own: AnySolver | undefined, terminal: Terminal) {
+  if (await isSampleFile(flags.data)) {
+    throw expected('rows or arrays, which can be parted,', '--data', `${flags.data}, a store of samples`);
+  }
   const source = await reading(flags, terminal, (onBytes) =>
     trainingSource({ ...flags, onBytes, seed: flags.seed ?? SEED, whole: true }, terminal.signal),
   );
-  const data = typeof source.data === 'string' ? source.data : withoutTest(source.data as TrainingData);
+  const data = withoutTest(source.data as TrainingData);
   const told = { ...optionsOf(flags, own), ...frontOf(flags) };
   const options = { ...told, ...(source.task && arraysOptions({ source, options: told })), ...source.front };
   return { data, options: options as AnyOptions };

@@ -6,6 +6,7 @@ import { READING } from '../datasets/frame-file.js';
 import type { GraphDataset } from '../datasets/graph.js';
 import { writeFileAtomic } from '../formats/atomic-file.js';
 import { encodeNpy } from '../formats/npy.js';
+import { isSampleFile, openSamples, type StoredSamples } from '../formats/sample-file.js';
 import type { Metric } from '../judging/metrics.js';
 import type { Prediction } from '../model/answer.js';
 import { GraphModel } from '../model/graph-model.js';
@@ -22,6 +23,7 @@ import { metricsText } from './run.js';
 import {
   barePart,
   checkSparse,
+  checkStored,
   checkTarget,
   type DataFlags,
   type Demands,
@@ -118,6 +120,17 @@ async function sparse(flags: OnSamples & { readonly importance?: boolean }, mode
   return sparseFor(model, data, signal);
 }
 
+/** A store of samples, of which nothing can be said that was said as they were packed; undefined for other files. */
+async function stored(flags: OnSamples & { readonly importance?: boolean }): Promise<StoredSamples | undefined> {
+  const { data, importance: asked } = flags;
+  if (!(await isSampleFile(data))) return undefined;
+  checkStored(flags, data);
+  checkNoPart(flags);
+  const what = 'none with a store of samples, as it is told of the table that was packed,';
+  if (asked) throw expected(what, '--importance', asked);
+  return openSamples(data);
+}
+
 /** What each column is worth, where that is asked for. */
 const worth = async (
   model: Model,
@@ -141,6 +154,11 @@ async function judge(flags: EvaluateFlags, signal: AbortSignal) {
     const samples = await sparse(flags, model, signal);
     const metrics = await model.evaluate(samples);
     return { metrics, samples: (samples.x as Csr).rows, unit: 'samples', name: basename(data) };
+  }
+  using store = await stored(flags);
+  if (store) {
+    const metrics = await model.evaluate(store);
+    return { metrics, samples: store.rows, unit: 'samples', name: basename(flags.data) };
   }
   const source = await sourceOf(flags, signal);
   const { name } = source;
@@ -259,7 +277,12 @@ async function answer(flags: OnSamples | OnGraph, signal: AbortSignal) {
     return { prediction: await model.predict(graph, nodes), model, rowNumbers };
   }
   using model = await Model.load(flags.model);
-  if (isLibsvm(flags.data)) return { prediction: await model.predict((await sparse(flags, model, signal)).x), model };
+  if (isLibsvm(flags.data)) {
+    const { x } = await sparse(flags, model, signal);
+    return { prediction: await model.predict(x), model };
+  }
+  using store = await stored(flags);
+  if (store) return { prediction: await model.predict(store), model };
   const source = await sourceOf(flags, signal);
   if (source.kind === 'arrays') {
     const x = barePart(source.file, flags.part, demandsOf(model, flags.model));

@@ -141,15 +141,6 @@ describe('dladmm search', () => {
     expect((await Model.load(path('y.safetensors'))).target).toBe('y');
   });
 
-  it('names a store that is not read here', async () => {
-    await run('pack', ...TABLE, '--out', 'table.samples');
-    for (const command of ['cross-validate', 'search']) {
-      const { code, err } = await run(command, 'table.samples');
-      expect(code).not.toBe(0);
-      expect(err).toMatch(/table\.samples is a store of samples, which is not read here/);
-    }
-  });
-
   it('refuses a space that is none before any training', async () => {
     writeFileSync(path('wrong.json'), '{ "hiden": [[4]] }');
     const { code, err } = await run('search', ...TABLE, '--space', 'wrong.json');

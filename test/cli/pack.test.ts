@@ -116,3 +116,39 @@ test('what a person should look at in the columns is told, and rows train within
   expect(trained.code).toBe(0);
   expect(`${trained.out}${trained.err}`).toMatch(/column "id" seems to be an identifier/);
 });
+
+test('dladmm evaluate and dladmm predict say of a store what they say of the table that was packed', async () => {
+  await run('train', 'waves.samples', '--solver', 'adam', '--epochs', '4', '--quiet', '--save', 'waves.model');
+  for (const more of [[], ['--json']]) {
+    const [table, store] = [
+      await run('evaluate', 'waves.model', 'waves.csv', ...more),
+      await run('evaluate', 'waves.model', 'waves.samples', ...more),
+    ];
+    expect(store).toEqual({ ...table, out: table.out.replace('waves.csv', 'waves.samples') });
+    expect(store.code).toBe(0);
+  }
+  expect(await run('predict', 'waves.model', 'waves.samples')).toEqual(
+    await run('predict', 'waves.model', 'waves.csv'),
+  );
+  const other = await run('evaluate', 'waves.model', 'iris.samples');
+  expect(other.err).toMatch(/^dladmm: Expected a store with the columns of the model/);
+  expect(other.code).toBe(1);
+});
+
+test.each([
+  [['evaluate', '--importance'], /none with a store of samples, .* for --importance/],
+  [['evaluate', '--target', 'way'], /Expected no --target with waves\.samples: it is said as samples are packed/],
+  [['predict', '--ignore', 'step'], /Expected no --ignore with waves\.samples/],
+  [['predict', '--decimal', ','], /Expected no --decimal with waves\.samples/],
+  [['predict', '--labels', 'y.npy'], /Expected no --labels with waves\.samples/],
+  [['evaluate', '--part', 'test'], /waves\.samples has no parts/],
+  [['cross-validate'], /Expected rows or arrays, which can be parted, for --data/],
+  [['search'], /Expected rows or arrays, which can be parted, for --data/],
+  [['path', '--strengths', '1'], /Expected rows or arrays, which can be parted, for --data/],
+])('%o refuses what a store has no answer to', async ([command = '', ...flags], message) => {
+  const model = ['predict', 'evaluate'].includes(command) ? ['waves.model'] : [];
+  const { code, err } = await run(command, ...model, 'waves.samples', ...flags);
+  expect(err).toMatch(message);
+  expect(err).not.toMatch(/openSamples/);
+  expect(code).toBe(1);
+});
