@@ -152,28 +152,28 @@ async function judge(flags: EvaluateFlags, signal: AbortSignal) {
   if (isLibsvm(flags.data)) {
     const { data } = flags;
     const samples = await sparse(flags, model, signal);
-    const metrics = await model.evaluate(samples);
+    const metrics = await model.evaluate(samples, { signal });
     return { metrics, samples: (samples.x as Csr).rows, unit: 'samples', name: basename(data) };
   }
   using store = await stored(flags);
   if (store) {
-    const metrics = await model.evaluate(store);
+    const metrics = await model.evaluate(store, { signal });
     return { metrics, samples: store.rows, unit: 'samples', name: basename(flags.data) };
   }
   const source = await sourceOf(flags, signal);
   const { name } = source;
   if (source.kind === 'table') {
     checkNoPart(flags);
-    const told = { target: model.target ?? LAST, ...pick({ target, ignore }, flags) };
+    const told = { target: model.target ?? LAST, ...pick({ target, ignore }, flags), signal };
     return {
       metrics: await model.evaluate(source.frame, told),
-      ...(await worth(model, source.frame, flags, { ...told, signal })),
+      ...(await worth(model, source.frame, flags, told)),
       ...{ samples: source.frame.rows, unit: 'samples', name },
     };
   }
   const part = labelledPart(source.file, flags.part, demandsOf(model, flags.model));
   return {
-    metrics: await model.evaluate(part),
+    metrics: await model.evaluate(part, { signal }),
     ...(await worth(model, part, flags, { signal })),
     ...{ samples: part.x.rows, unit: 'samples', name },
   };
@@ -279,17 +279,17 @@ async function answer(flags: OnSamples | OnGraph, signal: AbortSignal) {
   using model = await Model.load(flags.model);
   if (isLibsvm(flags.data)) {
     const { x } = await sparse(flags, model, signal);
-    return { prediction: await model.predict(x), model };
+    return { prediction: await model.predict(x, { signal }), model };
   }
   using store = await stored(flags);
-  if (store) return { prediction: await model.predict(store), model };
+  if (store) return { prediction: await model.predict(store, { signal }), model };
   const source = await sourceOf(flags, signal);
   if (source.kind === 'arrays') {
     const x = barePart(source.file, flags.part, demandsOf(model, flags.model));
-    return { prediction: await model.predict(x), model };
+    return { prediction: await model.predict(x, { signal }), model };
   }
   checkNoPart(flags);
-  return { prediction: await model.predict(source.frame, pick({ target, ignore }, flags)), model };
+  return { prediction: await model.predict(source.frame, { ...pick({ target, ignore }, flags), signal }), model };
 }
 
 const inputsOf = (flags: OnSamples | OnGraph): readonly string[] =>
