@@ -1,12 +1,15 @@
 import { areArrays } from '../datasets/file.js';
 import { isGzip } from '../formats/bytes.js';
+import { DIALECT } from '../formats/csv.js';
 import { edgesOf } from '../formats/kinds.js';
 import { SAMPLES } from '../formats/sample-file.js';
 import { pick, SEED } from '../network/schema.js';
 import { PACK, type PackOptions, packSamples } from '../training/pack.js';
 import { reading } from './progress.js';
 import { checkTarget, filesOf, LAST, type SplitFlags, trainingSource } from './samples.js';
+import { isLibsvm } from './sparse.js';
 import type { Terminal } from './terminal.js';
+import { checkWithout } from './without.js';
 
 export type PackFlags = Omit<SplitFlags, 'seed' | 'weights'> &
   PackOptions & { readonly out: string; readonly json?: boolean };
@@ -20,7 +23,7 @@ export async function packCommand(flags: PackFlags, terminal: Terminal): Promise
     flags,
     terminal,
     async (onBytes) => {
-      const table = labels === undefined && (await isTable(data));
+      const table = labels === undefined && !isLibsvm(data) && (await isTable(data));
       const given = table ? tableOf(flags) : await arraysOf({ ...flags, onBytes }, signal);
       return packSamples(path, given.rows, { ...given.options, signal });
     },
@@ -46,9 +49,12 @@ const tableOf = (flags: PackFlags) => ({
 /** What has been read before it is packed. */
 async function arraysOf(flags: PackFlags, signal: AbortSignal) {
   const { data, front } = await trainingSource({ ...flags, seed: SEED, whole: true }, signal);
-  const { header: _, delimiter: __, decimal: ___, ...options } = pick(PACK, flags);
-  if (typeof data === 'string' || !('x' in data))
-    return { rows: data, options: { ...options, ...front } as PackOptions };
-  const { test: ____, ...rows } = data;
+  if (typeof data === 'string' || !('x' in data)) {
+    // It has been read.
+    const options = Object.entries(pick(PACK, flags)).filter(([name]) => !Object.hasOwn(DIALECT, name));
+    return { rows: data, options: { ...Object.fromEntries(options), ...front } as PackOptions };
+  }
+  checkWithout(['weights'], flags, flags.data, 'it names a column of a table');
+  const { test: _, ...rows } = data;
   return { rows, options: pick({ precision: PACK.precision }, flags) as PackOptions };
 }

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { DlAdmmError, refused } from '../core/errors.js';
+import { present } from '../core/objects.js';
 import { DIALECT } from '../formats/csv.js';
 import { pick, SEED } from '../network/schema.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
@@ -49,24 +50,15 @@ export const optionsOf = ({ options, solver }: TrainFlags, own?: AnySolver): Job
 
 /** The training that is to go on, and the options that were given again. */
 async function resumptionOf(flags: TrainFlags, options: Job['options']): Promise<NonNullable<Job['resume']>> {
-  const { resume: path = '', inexact } = flags;
+  const { resume: path = '', inexact, target } = flags;
   const checkpoint = options.checkpoint && Object.assign({ path }, options.checkpoint);
-  const again = given({ ...options, ...frontOf(flags), target: flags.target, inexact, checkpoint }) as ResumeOptions;
-  return { path, again, options: await resumedOptions(path, again) };
+  const again = given({ ...options, ...frontOf(flags), inexact, checkpoint }) as ResumeOptions;
+  return { path, again, options: await resumedOptions(path, again), ...present({ target }) };
 }
 
 /** Without what belongs to another option. */
-function checkPairs({
-  checkpoint,
-  checkpointEvery,
-  resume,
-  inexact,
-  save,
-  report,
-  trace,
-  from,
-  init,
-}: TrainFlags): void {
+function checkPairs(flags: TrainFlags): void {
+  const { checkpoint, checkpointEvery, resume, inexact, save, report, trace, from, init } = flags;
   if (checkpointEvery !== undefined && checkpoint === undefined && resume === undefined) {
     throw refused('Expected --checkpoint FILE with --checkpoint-every');
   }

@@ -1,8 +1,11 @@
-import { DlAdmmError, refused } from '../core/errors.js';
+import { DlAdmmError, expected, refused } from '../core/errors.js';
+import { toJson } from '../core/json.js';
 import { ranksHere } from '../core/ranks.js';
 import { StoredSamples, storeOf } from '../formats/sample-file.js';
 import type { Model } from '../model/model.js';
 import { classifies, type Loss } from '../network/network.js';
+import { isFrame } from '../samples/frame.js';
+import { type TargetPlaces, targetNames } from '../samples/targets.js';
 import type { TrainOptions } from '../solvers/index.js';
 import type { AnyRecord } from '../solvers/records.js';
 import type { CheckpointOptions } from '../solvers/shared/options.js';
@@ -20,6 +23,8 @@ export interface Resume {
   readonly path: string;
   readonly again: ResumeOptions;
   readonly options: TrainOptions;
+  /** The target that was named again. */
+  readonly target?: TargetPlaces;
 }
 
 export interface Job extends Showing {
@@ -59,7 +64,7 @@ export function arraysOptions({ source, options }: Pick<Job, 'source' | 'options
 }
 
 async function resumed(
-  { path, again }: Resume,
+  { path, again, target }: Resume,
   { front, classes }: TrainingSource,
   data: TrainingSource['data'] | StoredSamples,
   signal: AbortSignal,
@@ -67,6 +72,10 @@ async function resumed(
   const known = { ...(classes && { classes }), ...(front.test && { test: front.test }) };
   const options = { ...again, ...known, signal };
   const before = (await resumedData(path, data, options)) as TrainingData;
+  const asked = target !== undefined && isFrame(data) ? toJson(targetNames(data, target)) : undefined;
+  if (asked !== undefined && asked !== toJson(before.target)) {
+    throw expected(`${toJson(before.target)}, as the training that wrote ${path} had it,`, '--target', target);
+  }
   // A training parts a store by itself, and reads its rows as it goes.
   return [before, await resumeTraining(path, StoredSamples.is(data) ? data : before, options)];
 }

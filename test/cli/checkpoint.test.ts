@@ -150,7 +150,45 @@ describe('what does not go together is refused', () => {
     const { code } = await run(...read, '--resume', 'two', '--epochs', '4', '--save', 'rest.safetensors');
     expect(code).toBe(0);
     expect(readFileSync(path('rest.safetensors'))).toEqual(readFileSync(path('whole.safetensors')));
-    await refused(/"kind" for options.target/, 'train', '--data', 'two.csv', '--target', 'a', '--resume', 'two');
+    await refused(
+      /"kind", as the training that wrote two had it, for --target/,
+      'train',
+      '--data',
+      'two.csv',
+      '--target',
+      'a',
+      '--resume',
+      'two',
+    );
     await refused(/0.3 for options.validationShare/, ...read, '--validation-share', '0.2', '--resume', 'two');
+  });
+});
+
+describe('dladmm train --resume on a table', () => {
+  const TABLE = ['train', 'table.csv', '--quiet', '--threads', '1'];
+  const write = async () => {
+    const rows = Array.from({ length: 60 }, (_, i) => `${(i * 7) % 5},${i % 3},${i % 2 ? 'odd' : 'even'}`);
+    writeFileSync(path('table.csv'), `a,b,y\n${rows.join('\n')}\n`);
+    const adam = ['--solver', 'adam', '--hidden', '3', '--epochs', '2', '--checkpoint', 'table'];
+    expect(await run(...TABLE, '--target', 'y', ...adam)).toMatchObject({ code: 0 });
+  };
+
+  it.each([
+    [['--columns', 'a'], /nothing \(its default\) for options.columns/],
+    [['--missing', 'error'], /"impute" for options.missing/],
+    [['--bins', '4'], /nothing \(its default\) for options.bins/],
+    [['--calibrate'], /false for options.calibrate/],
+    [['--target', 'b'], /Expected "y", as the training that wrote table had it, for --target but received "b"/],
+    [['--target', '#1'], /Expected "y", as the training/],
+  ])('refuses %o, which it was not told', async (flags, message) => {
+    await write();
+    const { code, err } = await run(...TABLE, '--resume', 'table', '--epochs', '3', ...flags);
+    expect(err).toMatch(message);
+    expect(code).toBe(1);
+  });
+
+  it.each([['y'], ['#3'], ['#-1']])('takes the target that it had: %s', async (target) => {
+    await write();
+    expect(await run(...TABLE, '--resume', 'table', '--epochs', '3', '--target', target)).toMatchObject({ code: 0 });
   });
 });

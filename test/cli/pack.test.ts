@@ -152,3 +152,27 @@ test.each([
   expect(err).not.toMatch(/openSamples/);
   expect(code).toBe(1);
 });
+
+test('dladmm pack takes text of libsvm, and gzipped text in another encoding', async () => {
+  await writeFile(
+    path('signs.svm'),
+    Array.from({ length: 20 }, (_, i) => `${i % 2} ${1 + (i % 2)}:1 3:0.5\n`).join(''),
+  );
+  const signs = await run('pack', 'signs.svm', '--out', 'signs.samples', '--json');
+  expect(signs.err).toBe('');
+  expect(jsonLines(signs.out)).toMatchObject([{ rows: 20, inputs: 3, task: 'classification' }]);
+  const text = `a,b\n${Array.from({ length: 60 }, (_, i) => `${Math.sin(i)},${i % 2 ? 'Zoë' : 'Ann'}`).join('\n')}\n`;
+  await writeFile(path('latin.csv.gz'), gzipSync(Buffer.from(text, 'latin1')));
+  const latin = await run('pack', 'latin.csv.gz', '--encoding', 'windows-1252', '--out', 'latin.samples');
+  expect({ code: latin.code, err: latin.err }).toEqual({ code: 0, err: '' });
+});
+
+test.each([
+  [['iris', '--weights', 'a'], /Expected no --weights with iris: it names a column of a table/],
+  [['signs.svm', '--weights', 'a'], /Expected no --weights with signs\.svm/],
+  [['signs.svm', '--bins', '4'], /Expected no --bins with signs\.svm: it is for tables/],
+])('dladmm pack refuses %o', async (args, message) => {
+  const { code, err } = await run('pack', ...args, '--out', 'no.samples');
+  expect(err).toMatch(message);
+  expect(code).toBe(1);
+});
