@@ -58,7 +58,7 @@ export interface Run<M extends Model | GraphModel> extends Showing {
   readonly told: object;
   readonly begin: () => Promise<Running<M>>;
   /** What the model is told to be worth, and on which part of the data. */
-  readonly judge?: (model: M) => Promise<readonly [part: Part, metrics: Metrics]>;
+  readonly judge?: (model: M, history: readonly AnyRecord[]) => Promise<readonly [part: Part, metrics: Metrics]>;
 }
 
 /** Finds out before a long work whether all that it is to write can be written. @throws DlAdmmError ERR_DLADMM_FILE, ERR_DLADMM_ARGUMENT */
@@ -188,7 +188,7 @@ export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: T
     // The last finite parameters of a training that diverged may say what is not finite.
     const judging = told
       ? undefined
-      : job.judge?.(model).catch((error: unknown) => {
+      : job.judge?.(model, result.history).catch((error: unknown) => {
           if (result.status.kind === 'diverged') return unknown;
           throw error;
         });

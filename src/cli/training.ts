@@ -114,7 +114,12 @@ export async function runTraining(job: Job, terminal: Terminal): Promise<number>
   const begin = async (): Promise<Running<Model>> => new AutoTraining<AnyRecord>(source.data, all);
   const { test: _, ...own } = source.data as TrainingData;
   const train = typeof source.data === 'string' ? source.data : own;
-  const judge = async (model: Model) => ['train', await model.evaluate(train)] as const;
+  // Of what diverged there is no report, but its records tell of what was held out.
+  const judge = async (model: Model, history: readonly AnyRecord[]) => {
+    const { test, validation } = history.findLast((record) => record.test ?? record.validation) ?? {};
+    if (test) return ['test', test] as const;
+    return validation ? (['validation', validation] as const) : (['train', await model.evaluate(train)] as const);
+  };
   // What all ranks know one of them tells.
   const judges = (ranksHere()?.rank ?? 0) === 0 && { judge };
   return run({ ...shown, name, told: options, ...(writing && { checkpoint: writing }), begin, ...judges }, terminal);

@@ -89,6 +89,32 @@ test('a training from a store that goes on is judged by what it holds out', asyn
   }
 });
 
+test('a training that diverged tells what its records say of the rows that it held out', async () => {
+  const growing = [
+    '--solver',
+    'dladmm',
+    '--rho',
+    '1e38',
+    '--schedule',
+    'paper',
+    '--iterations',
+    '1000',
+    '--hidden',
+    '4',
+  ];
+  for (const data of [['waves.samples'], ['waves.csv', '--target', 'way']]) {
+    const { code, out } = await run('train', ...data, ...growing, '--threads', '1', '--json');
+    expect(code).toBe(1);
+    const lines = jsonLines(out);
+    const [last, outcome] = [lines.at(-2), lines.at(-1)];
+    expect(outcome).toMatchObject({ status: 'diverged', validationLoss: expect.any(Number) });
+    expect(outcome).not.toHaveProperty('trainLoss');
+    expect(last).toMatchObject({
+      validation: { loss: outcome?.validationLoss, accuracy: outcome?.validationAccuracy },
+    });
+  }
+});
+
 test('dladmm pack takes a named set, its training part alone, and a table that gzip has packed', async () => {
   const named = await run('pack', 'iris', '--out', 'iris.samples', '--json');
   expect(named.err).toBe('');
