@@ -121,13 +121,11 @@ async function sparse(flags: OnSamples & { readonly importance?: boolean }, mode
 }
 
 /** A store of samples, of which nothing can be said that was said as they were packed; undefined for other files. */
-async function stored(flags: OnSamples & { readonly importance?: boolean }): Promise<StoredSamples | undefined> {
-  const { data, importance: asked } = flags;
+async function stored(flags: OnSamples): Promise<StoredSamples | undefined> {
+  const { data } = flags;
   if (!(await isSampleFile(data))) return undefined;
   checkStored(flags, data);
   checkNoPart(flags);
-  const what = 'none with a store of samples, as it is told of the table that was packed,';
-  if (asked) throw expected(what, '--importance', asked);
   return openSamples(data);
 }
 
@@ -157,8 +155,11 @@ async function judge(flags: EvaluateFlags, signal: AbortSignal) {
   }
   using store = await stored(flags);
   if (store) {
-    const metrics = await model.evaluate(store, { signal });
-    return { metrics, samples: store.rows, unit: 'samples', name: basename(flags.data) };
+    return {
+      metrics: await model.evaluate(store, { signal }),
+      ...(await worth(model, store, flags, { signal })),
+      ...{ samples: store.rows, unit: 'samples', name: basename(flags.data) },
+    };
   }
   const source = await sourceOf(flags, signal);
   const { name } = source;
