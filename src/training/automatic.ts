@@ -255,7 +255,8 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
       readonly distributed?: boolean;
       readonly signal?: AbortSignal;
     };
-    using ready = await before(distributed === true, signal, () => readyWithin(this.#data, givenOf(this.#options)));
+    const said = givenOf(this.#options);
+    using ready = await before(distributed === true, signal, () => readyWithin(this.#data, said));
     if (ready === undefined) {
       this.#result = nothingOf(signal, (performance.now() - began) / 1000);
       return;
@@ -271,7 +272,8 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
         this.#phase = { name: stage.name, of: stages.length, iterations: plan.iterations };
         checkWatched(ready.data, plan);
         const stored = storedOptionsOf(stage.options, plan);
-        this.#current = new Training<R, M>(ready.data, plan, stored, { taught, front: frontIn(this.#options) });
+        const front = frontIn(this.#options, said.holdsOut);
+        this.#current = new Training<R, M>(ready.data, plan, stored, { taught, front });
         if (this.#measures) this.#current.measureUpdates();
         try {
           yield* this.#current;

@@ -210,7 +210,7 @@ export async function goOn<R extends ProgressRecord, L extends Loss>(
   };
   const plan = planOf<R>(all);
   checkWatched(ready.data, plan);
-  const beside = { taught: taughtTo(from), front: frontIn(front) };
+  const beside = { taught: taughtTo(from), front: frontIn(front, true) };
   const training = new Training<R, Model<L>>(ready.data, plan, storedOptionsOf(all, plan), beside);
   for await (const _ of training);
   const { result } = training;

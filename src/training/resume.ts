@@ -6,6 +6,7 @@ import { toJson } from '../core/json.js';
 import type { Dtype } from '../core/native.js';
 import { isUrl, pathOf, present } from '../core/objects.js';
 import { packageVersion } from '../core/package.js';
+import { isFile } from '../datasets/frame-file.js';
 import type { CsvDialect } from '../formats/csv.js';
 import { reader } from '../formats/reader.js';
 import { isSampleFile, StoredSamples } from '../formats/sample-file.js';
@@ -207,8 +208,20 @@ async function asBefore(
 ): Promise<Before> {
   const { loss, layers, seed = SEED, earlyStopping } = stored as unknown as TrainOptions & { readonly loss: Loss };
   const { calibrate, validationShare } = front;
+  const { weights = front.weights } = options;
+  if (weights === true && (isFile(rows) || (rows as TrainingData | null)?.weights === undefined)) {
+    const text = `Expected the weights of the samples again for options.weights, as the training that wrote ${path} had them`;
+    throw new DlAdmmError('ERR_DLADMM_CHECKPOINT', text);
+  }
   const { target, columns, classes } = learntOf(learnt) ?? {};
-  const known = { ...present({ calibrate, validationShare }), ...options, loss, seed, holdsOut: true };
+  const known = {
+    ...present({ calibrate, validationShare }),
+    ...options,
+    ...(weights !== undefined && weights !== true && { weights }),
+    loss,
+    seed,
+    holdsOut: front.holdsOut ?? true,
+  };
   const from = isUrl(rows) ? pathOf(rows) : rows;
   if (StoredSamples.is(from) || (typeof from === 'string' && (await isSampleFile(from)))) {
     const ready = await readyOf(from as Rows, known);
@@ -220,8 +233,10 @@ async function asBefore(
     const { labels, y } = rows as TrainingData;
     const named = target !== undefined && targetColumns({ labels, y } as WeightedSamples).length > 0;
     if (areSamples(rows) && !named) {
-      const wasParted = earlyStopping !== undefined || (validationShare ?? 0) > 0 || calibrate === true;
-      if (!wasParted || (rows as TrainingData).validation !== undefined) return { data: rows };
+      const parted = (front.holdsOut ?? earlyStopping !== undefined) || (validationShare ?? 0) > 0;
+      if (!parted || (rows as TrainingData).validation !== undefined) {
+        return { data: known.weights === undefined ? rows : { ...rows, weights: known.weights } };
+      }
       const { data, heldOut } = await readyOf(rows as TrainingData, { ...known, layers });
       // As many as the training had are not to be divided: it had a validation set beside.
       return { data: heldOut?.of === samples ? rows : data };

@@ -31,12 +31,24 @@ export const SAID = [
   ...(['target', 'columns', 'ignore', 'task', 'missing', 'categories', 'buckets', 'hash', 'pairs', 'bins'] as const),
   ...(['validationShare', 'calibrate'] as const),
 ] as const;
-export type StoredFront = { readonly [name in (typeof SAID)[number]]?: FrontOptions[name] };
+export type StoredFront = { readonly [name in (typeof SAID)[number]]?: FrontOptions[name] } & {
+  /** The column that says what rows count for, or that numbers did. */
+  readonly weights?: string | true;
+  /** Whether something was to be held out where nobody said so. */
+  readonly holdsOut?: boolean;
+};
 
 export const isSaid = (option: string): boolean => (SAID as readonly string[]).includes(option);
 
-export const frontIn = (options: object): StoredFront =>
-  Object.fromEntries(Object.entries(options).filter(([key, value]) => value !== undefined && isSaid(key)));
+export function frontIn(options: FrontOptions & object, holdsOut: boolean): StoredFront {
+  const said = Object.entries(options).filter(([key, value]) => value !== undefined && isSaid(key));
+  const { weights } = options;
+  return {
+    ...Object.fromEntries(said),
+    holdsOut,
+    ...(weights !== undefined && { weights: typeof weights === 'string' ? weights : true }),
+  };
+}
 
 /** What a checkpoint says of a training, beside the variables. */
 export interface StoredTraining {
@@ -112,7 +124,12 @@ const FIELDS: { readonly [name in keyof StoredTraining]-?: Check | Fields } = {
   version: isText,
   kernel: isText,
   options: isObject,
-  front: optional({ validationShare: optional(isNumber), calibrate: optional(isFlag) }),
+  front: optional({
+    validationShare: optional(isNumber),
+    calibrate: optional(isFlag),
+    holdsOut: optional(isFlag),
+    weights: optional((value) => value === true || isText(value)),
+  }),
   iteration: isCount,
   elapsed: isSeconds,
   samples: isCount,

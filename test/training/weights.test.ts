@@ -314,6 +314,29 @@ describe('a column of weights', () => {
   });
 });
 
+const uncounted = records.map(({ count: _, ...rest }) => rest);
+const counts = records.map(({ count }) => count);
+test.each<readonly [string, object, object, object]>([
+  ['a column', records, { target: 'churned', weights: 'count' }, {}],
+  ['a column of x', { x: records, labels: 'churned' }, { weights: 'count' }, {}],
+  ['numbers of rows', uncounted, { target: 'churned', weights: counts }, { weights: counts }],
+  ['numbers beside samples', { x, labels }, { weights }, { weights }],
+  ['numbers beside samples of which some are held out', { x, labels }, { weights, validationShare: 0.25 }, { weights }],
+])('a checkpoint knows that it was begun with weights: %s', async (_, data, told, again) => {
+  const path = join(folder, 'told');
+  const own = { ...COMMON, solver: 'adam', hidden: [4], ...told };
+  const whole = (await fit(data as never, { ...own, epochs: 4 } as never)) as unknown as { readonly model: Model };
+  await fit(data as never, { ...own, epochs: 2, checkpoint: { path } } as never);
+  const { model } = await resume(path, data as never, { ...again, epochs: 4 });
+  expect(parametersOf(model)).toEqual(parametersOf(whole.model));
+  if ('weights' in again) {
+    await expect(resume(path, data as never)).rejects.toMatchObject({
+      code: 'ERR_DLADMM_CHECKPOINT',
+      message: expect.stringContaining('Expected the weights of the samples again for options.weights'),
+    });
+  }
+});
+
 test('a checkpoint goes on with the weights that it was begun with, and with no others', async () => {
   for (const solver of ['dladmm', 'adam', 'minibatch-admm'] as const) {
     const own = { ...COMMON, solver, layers: [3, 4, 3], classWeights: { 1: 2 } } as unknown as TrainOptions;
