@@ -21,6 +21,7 @@ export {
   type DatasetDescription,
   type DatasetFile,
   type DatasetName,
+  type DatasetOf,
   type DatasetSource,
   datasetNames,
   describeDataset,

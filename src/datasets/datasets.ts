@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import { throwIfAborted } from '../core/abort.js';
 import { DlAdmmError, messageOf } from '../core/errors.js';
 import { flag, type OptionsOf, pick, readOptions, type Schema, signalOption } from '../network/schema.js';
-import type { Dataset } from './dataset.js';
 import { DOWNLOAD, download } from './download.js';
 import { cacheFolder, LOCATE, type LocateOptions, locate } from './locate.js';
-import { type DatasetDescription, type DatasetFile, describeDataset, registry } from './registry.js';
+import { type DatasetDescription, type DatasetFile, type DatasetOf, describeDataset, registry } from './registry.js';
 
 /** What `loadDataset` accepts besides the name. */
 export const LOAD = {
@@ -80,20 +79,21 @@ function notFound(
  *   lists where it looked, `cause` is the download's error); ERR_DLADMM_FORMAT for damaged files; ERR_DLADMM_ARGUMENT,
  *   ERR_DLADMM_FILE, ERR_DLADMM_ABORTED
  */
-export async function loadDataset(name: string, options: LoadOptions = {}): Promise<Dataset> {
+export async function loadDataset<N extends string>(name: N, options: LoadOptions = {}): Promise<DatasetOf<N>> {
   const description = describeDataset(name);
   const { signal, download: may } = readOptions(LOAD, options);
+  const read = async (paths: readonly string[]) => (await description.read(paths, signal)) as DatasetOf<N>;
   throwIfAborted(signal, `Loading ${name}`);
   const location = await locate(description, options);
   throwIfAborted(signal, `Loading ${name}`);
-  if (location.found) return description.read(location.paths, signal);
+  if (location.found) return read(location.paths);
   if (!isDownloadable(description)) throw notFound(description, location.looked, 'it has no public source to download');
   if (!may) throw notFound(description, location.looked, 'downloading was not allowed');
   const paths = await fetchAll(description, options).catch((error: unknown) => {
     throwIfAborted(signal, `Loading ${name}`);
     throw notFound(description, location.looked, messageOf(error), error);
   });
-  return description.read(paths, signal);
+  return read(paths);
 }
 
 /** All named data sets in a fixed order, with the folder that holds each. Nothing is downloaded. */

@@ -63,6 +63,14 @@ export const datasetNames = [
 /** A data set that `loadDataset` knows. */
 export type DatasetName = (typeof datasetNames)[number];
 
+/** What the set of a name is: of one that no compiler knows, either. */
+export type DatasetOf<N extends string> =
+  N extends Extract<DatasetName, 'diabetes' | 'california-housing'>
+    ? RegressionDataset
+    : N extends DatasetName
+      ? ClassificationDataset
+      : Dataset;
+
 const DIGITS = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'] as const;
 
 const CLOTHES = [

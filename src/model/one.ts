@@ -17,6 +17,7 @@ interface Labelled {
   /** Where the model has been calibrated. */
   readonly probability?: number;
   readonly probabilities?: readonly number[];
+  readonly labels?: undefined;
   readonly value?: undefined;
 }
 
@@ -28,6 +29,7 @@ interface Probable {
   /** The same of every class, in their order. */
   readonly probabilities: readonly number[];
   readonly outputs: readonly number[];
+  readonly labels?: undefined;
   readonly value?: undefined;
 }
 
@@ -47,6 +49,7 @@ interface Valued {
   readonly value: number;
   readonly outputs: readonly number[];
   readonly label?: undefined;
+  readonly labels?: undefined;
   readonly probability?: undefined;
   readonly probabilities?: undefined;
 }

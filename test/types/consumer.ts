@@ -1,7 +1,7 @@
 /** What a compiler says of the published declarations: compiled by published.test.ts, never run. */
 import { fit, Model, train } from 'dladmm';
 import { crossValidate } from 'dladmm/choosing';
-import { readTable } from 'dladmm/data';
+import { type Dataset, loadDataset, readTable } from 'dladmm/data';
 
 const rows = [{ age: 3, plan: 'pro', churned: 'no' }];
 const labels = ['a', 'b'];
@@ -112,8 +112,9 @@ export async function severalTargets(): Promise<void> {
 export async function unknownTask(): Promise<void> {
   const { model } = await fit(rows, { target: 'churned', test: rows, validation: 'held.csv', ignore: ['age', 0] });
   takes<Model>(model);
-  const { label, probability, value } = await model.predict({ age: 4 });
+  const { label, labels, probability, value } = await model.predict({ age: 4 });
   takes<string | number | boolean | undefined>(label);
+  takes<readonly (string | number)[] | undefined>(labels);
   takes<number | undefined>(probability ?? value);
   // @ts-expect-error it may be a regression
   takes<number>(probability);
@@ -129,6 +130,17 @@ export async function samples(): Promise<void> {
   for await (const record of train(rows, { target: 'churned', solver: 'adam' })) takes<number>(record.loss);
   const named = await fit(rows, { target: 'churned', task: 'classification', solver: 'adam', beta1: 0.8 });
   takes<number>((await named.model.predict({ age: 3 })).probability);
+}
+
+export async function named(name: string): Promise<void> {
+  const { train, test, classes } = await loadDataset('digits');
+  takes<Int32Array>(train.labels);
+  takes<string>(classes.join());
+  takes<number>((await (await fit({ ...train, test })).model.evaluate(test)).accuracy);
+  takes<number>((await loadDataset('diabetes', { download: false })).test.y.columns);
+  takes<Dataset>(await loadDataset(name));
+  // @ts-expect-error it may be one of values
+  takes<object>((await loadDataset(name)).train.labels);
 }
 
 export async function mistakes(): Promise<void> {
