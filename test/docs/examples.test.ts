@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import * as files from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,11 +11,11 @@ import { splitGraph } from '../../src/datasets/graph-split.js';
 import { encodeNpy, type NpyArray } from '../../src/formats/npy.js';
 import { fit as fitModel } from '../../src/index.js';
 import { numbers } from '../reference/addon.js';
+import { examples, ROOT } from './blocks.js';
 
 // Every example of the README and of the pages of docs/ is run as it stands, with what it takes for granted around it, on little data and for a few
 // iterations. A name that it imports must be there to import.
 
-const ROOT = join(import.meta.dirname, '../..');
 const { exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
   readonly exports: Readonly<Record<string, string | { readonly default: string }>>;
 };
@@ -37,24 +37,6 @@ const FACES: Readonly<Record<string, object>> = Object.fromEntries(
 
 /** What of Node.js examples import. */
 const NODE: Readonly<Record<string, object>> = { 'node:fs/promises': files };
-
-interface Example {
-  readonly place: string;
-  readonly code: string;
-}
-
-const PAGES = [
-  'README.md',
-  ...readdirSync(join(ROOT, 'docs')).flatMap((name) => (name.endsWith('.md') ? [`docs/${name}`] : [])),
-];
-
-const examples: readonly Example[] = PAGES.flatMap((page) => {
-  const text = readFileSync(join(ROOT, page), 'utf8');
-  return [...text.matchAll(/^```js\n(.*?)^```$/gms)].map(({ index, 1: code = '' }) => ({
-    place: `${page}:${text.slice(0, index).split('\n').length}`,
-    code,
-  }));
-});
 
 const next = numbers(3);
 const floats = (count: number): Float32Array => Float32Array.from({ length: count }, next);
