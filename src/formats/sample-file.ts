@@ -5,7 +5,7 @@
  */
 import { constants, type FileHandle, open, stat } from 'node:fs/promises';
 import { DISPOSE } from '../core/dispose.js';
-import { DlAdmmError, messageOf } from '../core/errors.js';
+import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import { type Dtype, native } from '../core/native.js';
 import { isObject, isUrl, pathOf } from '../core/objects.js';
 import { checkDistinct } from '../network/network.js';
@@ -370,4 +370,10 @@ async function directoryOf(path: string, file: FileHandle): Promise<Directory> {
   if (directory.columns) checkColumns(directory.columns, directory.inputs, path);
   if (directory.classes) checkDistinct(directory.classes, path);
   return directory;
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT where rows have to be in memory */
+export function checkInMemory(rows: unknown, name: string): void {
+  if (!StoredSamples.is(rows)) return;
+  throw expected('rows in memory (a store is learnt from by fit, and judged by the model)', name, rows.path);
 }

@@ -5,7 +5,6 @@ import { throwIfAborted, untilAborted } from '../core/abort.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
 import { dtypeOf, zeros } from '../core/numbers.js';
-import { StoredSamples } from '../formats/sample-file.js';
 import { growingNumbers, type Slabs } from '../tensor/growing.js';
 import { breathe, inTurns, isArray, paced, pause } from '../tensor/inputs.js';
 import { isRecord, itemsOf } from './arrived.js';
@@ -286,8 +285,6 @@ export async function frameOf(
   const table = tableOf(x, name);
   if (table) return frameOfTable(table, { name, ...(signal && { signal }) });
   if (typeof x !== 'object' || x === null || !(Symbol.asyncIterator in x || Symbol.iterator in x)) {
-    if (StoredSamples.is(x))
-      throw expected('rows in memory (a store is learnt from by fit, and judged by the model)', name, x.path);
     throw expected('records, a table, a stream of records, or the path of a file', name, x);
   }
   const builders = new Map<string, ReturnType<typeof columnBuilder>>();
