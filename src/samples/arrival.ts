@@ -258,6 +258,8 @@ export async function trainingGraph(
   const { weights: own } = data;
   const counted = own === undefined ? undefined : weightsOf(own, labels.length, `${name}.weights`);
   const trained = new Int32Array(labels.length).fill(-1);
+  if (data.trainIndex === undefined)
+    throw expected('an array of node numbers, as splitGraph(graph, seed) draws them,', `${name}.trainIndex`, undefined);
   for (const node of nodeIndex(data.trainIndex, labels.length, `${name}.trainIndex`))
     trained[node] = labels[node] ?? -1;
   const weights = classWeights ? weightedByClass(classWeights, trained, count, names.classes, counted) : counted;

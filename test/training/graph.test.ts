@@ -159,6 +159,14 @@ describe('a model of a graph', () => {
   });
 });
 
+test('a graph without a split is told what draws one', async () => {
+  const { trainIndex: _, ...whole } = GRAPH;
+  await expect(learn(whole as never, { layers: [4, 5, 2], iterations: 1 })).rejects.toMatchObject({
+    code: 'ERR_DLADMM_ARGUMENT',
+    message: expect.stringMatching(/splitGraph\(graph, seed\).* for data\.trainIndex but received undefined/),
+  });
+});
+
 test('a graph in which a node is trained on and tested on too is refused before any work', async () => {
   const options = { layers: [4, 5, 2], iterations: 1 } as const;
   for (const [parts, message] of [
