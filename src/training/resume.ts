@@ -42,7 +42,7 @@ export interface ResumeOptions
   extends Omit<FrontOptions, keyof CsvDialect>,
     CsvDialect,
     Partial<Pick<CommonOptions<AnyRecord>, MayChange | MustStay>> {
-  /** Go further, or less far, than was planned. */
+  /** Go further, or less far, than was planned; no less far than it has gone. */
   readonly iterations?: number;
   /** The same for the solvers whose iteration is an epoch. */
   readonly epochs?: number;
@@ -123,7 +123,7 @@ function checkSaid(path: string, { front, learnt, options: stored }: StoredTrain
 
 /** Options of a checkpoint with those of the caller, which may not contradict. */
 function mergedOptions(path: string, training: StoredTraining, options: ResumeOptions): TrainOptions {
-  const { options: stored, problem } = training;
+  const { options: stored, problem, iteration } = training;
   const ofRows = problem !== 'graph';
   if (ofRows) checkSaid(path, training, options);
   const given = Object.fromEntries(
@@ -146,6 +146,11 @@ function mergedOptions(path: string, training: StoredTraining, options: ResumeOp
       throw otherOption(path, key, before, value);
     }
     merged[key] = value;
+  }
+  for (const key of ['iterations', 'epochs']) {
+    const limit = given[key];
+    if (typeof limit === 'number' && limit < iteration)
+      throw expected(`${iteration} or more, which ${path} has done,`, `options.${key}`, limit, 'ERR_DLADMM_RANGE');
   }
   // One limit under two names.
   if (given.iterations !== undefined && given.epochs === undefined) delete merged.epochs;

@@ -302,6 +302,17 @@ describe('options', () => {
     await expect(fitModel(classes, { ...OPTIONS, checkpoint } as TrainOptions)).rejects.toEqual(failure(code, message));
   });
 
+  test('fewer iterations than are done are refused, as many are not', async () => {
+    expect((await resume(await copy(), classes, { iterations: 2 })).history).toEqual([]);
+    for (const limit of [{ iterations: 1 }, { epochs: 1 }])
+      await expect(resume(good, classes, limit)).rejects.toEqual(
+        failure(
+          'ERR_DLADMM_RANGE',
+          /Expected 2 or more, which .* has done, for options\.(iterations|epochs) but received 1/,
+        ),
+      );
+  });
+
   test('a misspelt one of resume is refused', async () => {
     await expect(resume(good, classes, { iteration: 9 } as never)).rejects.toEqual(
       failure('ERR_DLADMM_ARGUMENT', /iteration: 9 .* did you mean iterations\?$/),
