@@ -1,5 +1,6 @@
 /** From which probability on the second of two classes is told. */
-import { DlAdmmError, expected } from '../core/errors.js';
+import { DlAdmmError, describe, expected, refused } from '../core/errors.js';
+import { isObject } from '../core/objects.js';
 import { type List, weightOf } from './classes.js';
 import { eachThreshold } from './probabilities.js';
 
@@ -9,8 +10,11 @@ export type ThresholdRule =
   | { readonly falsePositive: number; readonly falseNegative: number }
   | { readonly precision: number };
 
-const isCost = (rule: object): rule is { readonly falsePositive: number; readonly falseNegative: number } =>
-  'falsePositive' in rule && 'falseNegative' in rule;
+const COSTS = ['falseNegative', 'falsePositive'] as const;
+
+/** Whether a rule has these members and no other. */
+const hasOnly = <K extends string>(rule: unknown, ...keys: readonly K[]): rule is Readonly<Record<K, number>> =>
+  isObject(rule) && Object.keys(rule).sort().join() === keys.join();
 
 /** A number of which more is better; undefined where the rule is not kept. */
 type Gain = (hits: number, misses: number, positives: number) => number | undefined;
@@ -18,17 +22,18 @@ type Gain = (hits: number, misses: number, positives: number) => number | undefi
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT */
 function gainOf(rule: ThresholdRule): Gain {
   if (rule === 'f1') return (hits, misses, positives) => (2 * hits) / (hits + misses + positives);
-  if (typeof rule === 'object' && rule !== null && isCost(rule)) {
+  if (hasOnly(rule, ...COSTS)) {
     const { falsePositive, falseNegative } = rule;
-    if (falsePositive >= 0 && falseNegative >= 0) {
+    if ([falsePositive, falseNegative].every((cost) => cost >= 0 && Number.isFinite(cost))) {
       return (hits, misses, positives) => -(falsePositive * misses + falseNegative * (positives - hits));
     }
-  } else if (typeof rule === 'object' && rule !== null && rule.precision > 0 && rule.precision <= 1) {
+  } else if (hasOnly(rule, 'precision') && rule.precision > 0 && rule.precision <= 1) {
     return (hits, misses) => (hits >= rule.precision * (hits + misses) ? hits : undefined);
   }
   const rules = "'f1', { falsePositive, falseNegative } (costs from 0) or { precision } (above 0 to 1)";
-  const given = typeof rule === 'object' && rule !== null ? `{ ${Object.keys(rule).join(', ')} }` : rule;
-  throw expected(rules, 'the rule of a threshold', given);
+  if (!isObject(rule)) throw expected(rules, 'the rule of a threshold', rule);
+  const given = Object.entries(rule).map(([key, value]) => `${key}: ${describe(value)}`);
+  throw refused(`Expected ${rules} for the rule of a threshold but received { ${given.join(', ')} }`);
 }
 
 /**
@@ -60,8 +65,7 @@ export async function chooseThreshold(
   };
   const visit = (threshold: number, hits: number, misses: number): void => {
     // Never, which costs may ask for, is told by what no sample reaches.
-    if (first && typeof rule === 'object' && isCost(rule) && threshold < 1)
-      better((1 + threshold) / 2, gain(0, 0, positives));
+    if (first && hasOnly(rule, ...COSTS) && threshold < 1) better((1 + threshold) / 2, gain(0, 0, positives));
     first = false;
     better(threshold, gain(hits, misses, positives));
     highest = Math.max(highest, hits / (hits + misses));

@@ -195,8 +195,14 @@ describe('a threshold', () => {
     const refused = (message: RegExp) =>
       expect.objectContaining({ code: 'ERR_DLADMM_ARGUMENT', message: expect.stringMatching(message) });
     await expect(chooseThreshold(labels, probabilities, { precision: 2 })).rejects.toEqual(
-      refused(/rule of a threshold/),
+      refused(/rule of a threshold but received { precision: 2 \(number\) }/),
     );
+    for (const both of [
+      { precision: 0.9, falsePositive: 1 },
+      { falsePositive: 1, falseNegative: 1, precision: 1 },
+      { falsePositive: 1, falseNegative: Number.POSITIVE_INFINITY },
+    ])
+      await expect(chooseThreshold(labels, probabilities, both)).rejects.toEqual(refused(/falsePositive: 1/));
     await expect(chooseThreshold([1, 0], [0.1, 0.9], { precision: 0.9 })).rejects.toEqual(
       refused(/the highest .* is 0\.5/),
     );
