@@ -55,10 +55,13 @@ test('the numbers that docs/serving.md makes for Prometheus are in its text form
   const AsyncFunction = (async () => undefined).constructor as new (
     ...code: string[]
   ) => (...given: unknown[]) => Promise<string>;
-  const metrics = await new AsyncFunction('fit', 'data', `${recipe}; return metrics;`)(fit, {
-    ...samples,
-    test: samples,
-  });
+  const metrics = await new AsyncFunction('fit', 'data', `${recipe?.replace(/^import .*$/m, '')}; return metrics;`)(
+    fit,
+    {
+      ...samples,
+      test: samples,
+    },
+  );
   const metric = /# TYPE ([a-zA-Z_:][\w:]*) gauge\n\1 [+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?\n/gy;
   const found = [...metrics.matchAll(metric)];
   expect(found.map(([text]) => text).join('')).toBe(metrics);

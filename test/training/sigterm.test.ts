@@ -8,7 +8,7 @@ import { temporaryFolder } from '../formats/support.js';
 
 const PAGE = readFileSync(new URL('../../docs/serving.md', import.meta.url), 'utf8');
 const RECIPE = [...PAGE.matchAll(/^```js\n(.*?)^```$/gms)].flatMap(([, code = '']) =>
-  /SIGTERM/.test(code) ? [code] : [],
+  /SIGTERM/.test(code) ? [code.replace(/^import .*$/m, '')] : [],
 );
 const INDEX = JSON.stringify(new URL('../../dist/index.js', import.meta.url).href);
 const DATA = `{
