@@ -157,7 +157,8 @@ function checked<T>(refuse: Refuse, name: string, check: () => T): T {
 }
 
 function networkIn(text: string | undefined, refuse: Refuse): Readonly<Record<string, unknown>> {
-  if (text === undefined) throw refuse(`its metadata has no "${NETWORK}"`);
+  if (text === undefined)
+    throw refuse(`its metadata has no "${NETWORK}"; importStateDict reads a state dict of other tools`);
   let network: unknown;
   try {
     network = JSON.parse(text);
@@ -200,8 +201,10 @@ function notesIn(metadata: Safetensors['metadata'], refuse: Refuse): Note | unde
 export const decodeModel = reader((bytes: Uint8Array, name: string): StoredModel => {
   const { tensors, metadata } = decodeSafetensors(bytes, name);
   const refuse: Refuse = (what) => new DlAdmmError('ERR_DLADMM_FORMAT', `${name} is not a dladmm model: ${what}`);
-  const note = notesIn(metadata, refuse);
+  if (metadata.format?.startsWith('dladmm-checkpoint-'))
+    throw refuse('it is a checkpoint: resume goes on from it, loadLearner where it is that of a learner');
   const { format, kind = 'perceptron', ...network } = networkIn(metadata[NETWORK], refuse);
+  const note = notesIn(metadata, refuse);
   const { layers, activation, loss, dtype, ...fields } = network;
   if (kind !== 'perceptron' && kind !== 'gcn') throw refuse(`kind is ${describe(kind)}, expected gcn or none`);
   const known: readonly string[] = FIELDS[format as keyof typeof FIELDS];

@@ -174,7 +174,11 @@ async function readHeader(path: string, file: FileHandle): Promise<OpenCheckpoin
 
 function checkedHeader(path: string, length: Uint8Array, bytes: Uint8Array): string {
   const start = new TextDecoder().decode(bytes.subarray(0, HEAD.length + DIGITS));
-  if (!start.startsWith(HEAD)) throw damaged(path, 'its header does not begin as that of a checkpoint does');
+  if (!start.startsWith(HEAD)) {
+    const isModel = new TextDecoder().decode(bytes).includes('"network":"{');
+    const what = 'its header does not begin as that of a checkpoint does';
+    throw damaged(path, isModel ? 'it is a model, which goes on by model.fit (dladmm train --from)' : what);
+  }
   const hash = new native.Hash64();
   hash.update(length);
   hash.update(new TextEncoder().encode(HEAD + '0'.repeat(DIGITS)));

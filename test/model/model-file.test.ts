@@ -228,7 +228,17 @@ describe('loading refuses', () => {
     [
       'a safetensors file without a network',
       () => decodeModel(encodeSafetensors(new Map(), {}), 'm.st'),
-      /no "network"/,
+      /no "network".*importStateDict/,
+    ],
+    [
+      'a state dict of PyTorch',
+      () => decodeModel(encodeSafetensors(new Map([['0.weight', w]]), { format: 'pt' }), 'm.st'),
+      /no "network".*importStateDict/,
+    ],
+    [
+      'a checkpoint',
+      () => decodeModel(encodeSafetensors(new Map(), { checksum: '0', format: 'dladmm-checkpoint-6' }), 'm.st'),
+      /it is a checkpoint: resume goes on from it, loadLearner/,
     ],
     ['a network that is not JSON', load({}, {}, { network: '{' }), /JSON/],
     ['a network that is no object', load({}, {}, { network: '[1]' }), /object/],

@@ -53,7 +53,7 @@ const classWeights: ValueType<ClassWeights> = {
   typed: { as: 'classWeights' },
   check: (value, name, { network }) => {
     if (classifies(network.loss)) return checkClassWeights(value, name);
-    throw expected('none, as a regression has no classes,', name, value);
+    throw expected('none, as values and any number of labels have no classes,', name, value);
   },
 };
 

@@ -79,11 +79,13 @@ describe('a checkpoint', () => {
     await expect(resume('/', classes)).rejects.toEqual(failure('ERR_DLADMM_FILE'));
     const model = file('model.safetensors');
     await (await fitModel(classes, OPTIONS)).model.save(model);
-    await expect(resume(model, classes)).rejects.toEqual(failure('ERR_DLADMM_FORMAT', /does not begin/));
+    await expect(resume(model, classes)).rejects.toEqual(
+      failure('ERR_DLADMM_FORMAT', /it is a model, which goes on by model\.fit/),
+    );
     const text = file('text');
     await writeFile(text, 'some text that is longer than eight bytes');
     await expect(readCheckpoint(text)).rejects.toEqual(failure('ERR_DLADMM_FORMAT'));
-    await expect(Model.load(good)).rejects.toEqual(failure('ERR_DLADMM_FORMAT'));
+    await expect(Model.load(good)).rejects.toEqual(failure('ERR_DLADMM_FORMAT', /it is a checkpoint: resume/));
     await expect(resume('', classes)).rejects.toEqual(failure('ERR_DLADMM_ARGUMENT'));
   });
 
