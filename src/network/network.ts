@@ -171,7 +171,10 @@ export function isSameActivation(a: Activation, b: Activation): boolean {
 
 /** @throws DlAdmmError ERR_DLADMM_RANGE, ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE */
 export function checkLayers(layers: unknown): asserts layers is readonly number[] {
-  if (!Array.isArray(layers)) throw expected('an array of layer widths such as [784, 256, 10]', 'layers', layers);
+  if (!Array.isArray(layers)) {
+    const alone = layers === undefined ? ', or of samples hidden: [256] alone,' : '';
+    throw expected(`an array of layer widths such as [784, 256, 10]${alone}`, 'layers', layers);
+  }
   if (layers.length < 2) {
     const text = `Expected at least an input and an output width in layers but received ${layers.length}`;
     throw new DlAdmmError('ERR_DLADMM_SHAPE', text);

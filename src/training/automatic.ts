@@ -14,6 +14,7 @@ import { chosenSolver, schemaOf } from '../solvers/shared/descriptor.js';
 import { checkOptionKeys } from '../solvers/shared/hints.js';
 import type { EarlyStopping } from '../solvers/shared/options.js';
 import type { EpochRecord, ProgressRecord } from '../solvers/shared/record.js';
+import { checkSign } from '../solvers/shared/regularise.js';
 import { checkCalibrated, checkHeld } from './calibrated.js';
 import { storedOptionsOf } from './checkpoint.js';
 import { before } from './company.js';
@@ -110,9 +111,10 @@ export function placed<O extends object>(options: O, columns: readonly (string |
   const { monotone, equal } = options as { readonly monotone?: unknown; readonly equal?: unknown };
   const signs =
     isObject(monotone) &&
-    Object.entries(monotone).flatMap(([name, sign]) =>
-      placesOf(name, columns, 'monotone').map((place) => [place, sign] as const),
-    );
+    Object.entries(monotone).flatMap(([name, sign]) => {
+      checkSign(sign, `monotone.${name}`);
+      return placesOf(name, columns, 'monotone').map((place) => [place, sign] as const);
+    });
   return {
     ...options,
     ...(signs && { monotone: Object.fromEntries(signs) }),

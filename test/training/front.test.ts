@@ -161,6 +161,14 @@ describe('samples without a named solver', () => {
     expect((await model.predict(x)).labels).toHaveLength(COUNT);
   });
 
+  test('are asked for a network where a solver is named', async () => {
+    await expectFailure(
+      () => fitModel({ x, labels }, { solver: 'adam' } as never),
+      'ERR_DLADMM_ARGUMENT',
+      /or of samples hidden: \[256\] alone, for layers but received undefined/,
+    );
+  });
+
   test('bring their labels or values along in a stream, whose first row says how wide they are', async () => {
     const labelled = await fitModel({ x: slowly(x.map((row, i) => ({ x: row, label: labels[i] as string }))) });
     expect(labelled.model.network.layers.at(0)).toBe(2);

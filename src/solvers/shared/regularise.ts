@@ -130,13 +130,16 @@ export const REGULARISE = group(
 /** By the place of an input: 1 where the outputs are to rise with it, −1 where they are to fall. */
 type Monotone = Readonly<Record<string, 1 | -1>>;
 
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT */
+export function checkSign(sign: unknown, name: string): void {
+  if (sign !== 1 && sign !== -1) throw expected('1 (rises) or −1 (falls)', name, sign);
+}
+
 const monotone: ValueType<Monotone> = {
   type: '{ column: 1 | -1 }',
   check(value, name) {
     checkObject(value, '{ column: 1 or −1 }', name);
-    for (const [column, sign] of Object.entries(value)) {
-      if (sign !== 1 && sign !== -1) throw expected('1 (rises) or −1 (falls)', `${name}.${column}`, sign);
-    }
+    for (const [column, sign] of Object.entries(value)) checkSign(sign, `${name}.${column}`);
     return value as Monotone;
   },
 };

@@ -131,6 +131,7 @@ describe('what cannot be monotone is told', () => {
     const asked = (monotone: object) => () =>
       fit(regression, { solver: 'adam', epochs: 1, hidden: [4], target: 'y', monotone } as never);
     await expectFailure(asked({ upp: 1 }), 'ERR_DLADMM_RANGE', /upp/);
+    await expectFailure(asked({ up: 2 }), 'ERR_DLADMM_ARGUMENT', /falls\) for monotone\.up but received 2/);
     const texts = classes.map((row) => ({ ...row, city: row.up > 0 ? 'a' : 'b' }));
     await expectFailure(
       () => fit(texts, { solver: 'adam', epochs: 1, hidden: [4], target: 'kind', monotone: { city: 1 } } as never),
