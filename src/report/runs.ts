@@ -137,7 +137,7 @@ async function pathIn(folder: string, id: string): Promise<string> {
   const all = await runsIn(folder);
   const found = all.filter((each) => each.startsWith(id) && id !== '');
   if (found.length !== 1 && !all.includes(id)) {
-    throw expected(`the id of a run of ${folder} (${listed(all)})`, 'run', id);
+    throw expected(`the id of a run of ${folder}, or a beginning of one alone (${listed(all)}),`, 'run', id);
   }
   return fileOf(folder, all.includes(id) ? id : (found[0] as string));
 }
