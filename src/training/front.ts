@@ -233,7 +233,7 @@ async function fromRows(
   }
   const target = targetNames(frame, place);
   const wanted = await wantedBy(frame, place, given);
-  const { task, because } = wanted;
+  const { task, because } = given.goesOn ? { ...wanted, because: 'the model says so' } : wanted;
   const weights = given.weights === undefined ? undefined : await weightsIn(frame, given.weights);
   const goal = await goalOf(wanted, targetText(frame, place), given);
   const parts = validation ? undefined : await partsOf(frame.rows, goal.labels, given);

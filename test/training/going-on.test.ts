@@ -51,6 +51,7 @@ describe('a model goes on', () => {
     expect(report.samples + (report.heldOut?.samples ?? 0)).toBe(300);
     expect(report.scores?.loss).toBeLessThan(report.before?.loss as number);
     expect(String(report)).toMatch(/loss on them .* before, .* now/);
+    expect(report.task.because).toBe('the model says so');
     expect((await after.evaluate(customers(200, 700))).loss).toBeLessThan(
       (await model.evaluate(customers(200, 700))).loss,
     );
