@@ -250,7 +250,10 @@ async function asBefore(
   if (target === undefined || columns === undefined) {
     throw expected(`{ x, labels } or { x, y }, as the training that wrote ${path} had,`, 'data', rows);
   }
-  const { data } = await readyOf(rows as Rows, { ...known, target, columns, ...(classes && { classes }) });
+  // Of samples whose labels are named some were held out where somebody asked for that, of rows always.
+  const asked = earlyStopping !== undefined || (validationShare ?? 0) > 0 || calibrate === true;
+  const holdsOut = known.holdsOut && (asked || typeof rows === 'string' || !areSamples(rows));
+  const { data } = await readyOf(rows as Rows, { ...known, holdsOut, target, columns, ...(classes && { classes }) });
   return { data };
 }
 
