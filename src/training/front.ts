@@ -246,10 +246,7 @@ async function fromRows(
       : of;
   const part = async (of: Frame, which: Int32Array | undefined) => {
     const { x: made, cells, notes: more } = await encoded(featuresOf(of), columns);
-    if (given.packs && made.sparse) {
-      const { hash = given.hash } = columns.find((column) => column.hash !== undefined) ?? {};
-      throw expected('none, as a store keeps dense features,', 'hash', hash);
-    }
+    if (given.packs && made.sparse) throw expected('none, as a store keeps dense features,', 'hash', given.hash);
     const x = given.packs ? made : await laidOut(await turn(made));
     const told = goal.labels
       ? { labels: await some(goal.labels, which), ...(goal.classes && { classes: goal.classes }) }

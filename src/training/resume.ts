@@ -219,13 +219,15 @@ async function asBefore(
     throw new DlAdmmError('ERR_DLADMM_CHECKPOINT', text);
   }
   const { target, columns, classes } = learntOf(learnt) ?? {};
+  // An earlier version did not write it down.
+  const { holdsOut = earlyStopping !== undefined || isFile(rows) || !areSamples(rows) } = front;
   const known = {
     ...present({ calibrate, validationShare }),
     ...options,
     ...(weights !== undefined && weights !== true && { weights }),
     loss,
     seed,
-    holdsOut: front.holdsOut ?? true,
+    holdsOut,
   };
   const from = isUrl(rows) ? pathOf(rows) : rows;
   if (StoredSamples.is(from) || (typeof from === 'string' && (await isSampleFile(from)))) {
@@ -238,7 +240,7 @@ async function asBefore(
     const { labels, y } = rows as TrainingData;
     const named = target !== undefined && targetColumns({ labels, y } as WeightedSamples).length > 0;
     if (areSamples(rows) && !named) {
-      const parted = (front.holdsOut ?? earlyStopping !== undefined) || (validationShare ?? 0) > 0;
+      const parted = holdsOut || (validationShare ?? 0) > 0;
       if (!parted || (rows as TrainingData).validation !== undefined) {
         return { data: known.weights === undefined ? rows : { ...rows, weights: known.weights } };
       }
@@ -250,10 +252,7 @@ async function asBefore(
   if (target === undefined || columns === undefined) {
     throw expected(`{ x, labels } or { x, y }, as the training that wrote ${path} had,`, 'data', rows);
   }
-  // Of samples whose labels are named some were held out where somebody asked for that, of rows always.
-  const asked = earlyStopping !== undefined || (validationShare ?? 0) > 0 || calibrate === true;
-  const holdsOut = known.holdsOut && (asked || typeof rows === 'string' || !areSamples(rows));
-  const { data } = await readyOf(rows as Rows, { ...known, holdsOut, target, columns, ...(classes && { classes }) });
+  const { data } = await readyOf(rows as Rows, { ...known, target, columns, ...(classes && { classes }) });
   return { data };
 }
 

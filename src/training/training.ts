@@ -90,7 +90,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     data: TrainingData | GraphSamples,
     plan: Plan<R>,
     options: StoredTraining['options'],
-    { from, taught, front = {} }: Beside = {},
+    { from, taught, front = { holdsOut: false } }: Beside = {},
   ) {
     this.#data = data;
     this.#taught = taught;
