@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Dirent, Stats } from 'node:fs';
 import {
   access,
+  chmod,
   constants,
   type FileHandle,
   open,
@@ -141,6 +142,12 @@ export async function targetOf(path: string): Promise<string> {
   return link === undefined ? path : targetOf(resolve(await realpath(dirname(path)), link));
 }
 
+/** Node denies `fchmod` to every process under its permission model, and the mode by name only where it may not write. */
+const setMode = (file: FileHandle, name: string, mode: number): Promise<void> =>
+  file
+    .chmod(mode)
+    .catch((error: unknown) => (systemCode(error) === 'ERR_ACCESS_DENIED' ? chmod(name, mode) : Promise.reject(error)));
+
 const TEMPORARY = /^\.dladmm-.*\.tmp$/;
 
 /**
@@ -223,7 +230,7 @@ export async function replaceFile<T>(path: string, write: (file: FileHandle) => 
   let written: T;
   try {
     try {
-      if (earlier) await guarded(path, () => file.chmod(earlier.mode & 0o7777));
+      if (earlier) await guarded(path, () => setMode(file, temporary, earlier.mode & 0o7777));
       written = await write(file);
       await guarded(path, () => file.sync());
       // Still open, so that the lock on it lasts until it has its name.

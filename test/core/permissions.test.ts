@@ -1,10 +1,11 @@
 /** Under Node's permission model everything that is denied is told in a line that names the flag. */
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { deniedBecause } from '../../src/core/errors.js';
+import { loadModel } from '../../src/index.js';
 import { run } from '../children/run.js';
 
 const dist = (path: string): string => fileURLToPath(new URL(`../../dist/${path}`, import.meta.url));
@@ -68,6 +69,25 @@ test('a file that is to be read: itself; and with what is named, all goes well',
   // What a learner hands over passes through a file.
   const temporary = ['ERR_DLADMM_FILE', expect.stringContaining(`start node with --allow-fs-read=${tmpdir()}`)];
   expect(JSON.parse(stdout)).toEqual([denied, denied, 'done', temporary]);
+});
+
+test('a file that takes the place of another: it keeps its mode, though Node has no fchmod then', async () => {
+  const [program, saved] = [join(folder, 'twice.mjs'), join(folder, 'twice.safetensors')];
+  writeFileSync(saved, '');
+  chmodSync(saved, 0o604);
+  writeFileSync(
+    program,
+    `const { fit } = await import(${JSON.stringify(dist('index.js'))});
+     const options = { layers: [1, 2], iterations: 2, threads: 1, checkpoint: { path: ${JSON.stringify(`${saved}.checkpoint`)}, every: 1 } };
+     const { model } = await fit({ x: [[0], [1]], labels: [0, 1] }, options);
+     await model.save(${JSON.stringify(saved)}, { time: 'first' });
+     await model.save(${JSON.stringify(saved)}, { time: 'second' });`,
+  );
+  const flags = [flag, '--allow-addons', '--allow-fs-read=*', `--allow-fs-write=${folder}/*`];
+  const { code, stderr } = await run(process.execPath, [...flags, program]);
+  expect({ code, said: said(stderr) }).toEqual({ code: 0, said: '' });
+  expect(statSync(saved).mode & 0o777).toBe(0o604);
+  expect((await loadModel(saved)).note).toEqual({ time: 'second' });
 });
 
 test('child processes and worker threads', () => {
