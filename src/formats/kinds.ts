@@ -1,5 +1,5 @@
 /** What a file is by its first bytes, for those who have been given another than they can read. */
-import { constants, open } from 'node:fs/promises';
+import { constants, open, stat } from 'node:fs/promises';
 
 /** Kinds that some of the readers read. */
 export type Own =
@@ -187,7 +187,8 @@ const EDGE = 65_536;
 /** The first and the last bytes of a regular file; undefined where it cannot be read. */
 export async function edgesOf(path: string): Promise<Uint8Array | undefined> {
   try {
-    // What came out of a pipe is gone, and to open one again may wait for ever.
+    // What came out of a pipe is gone. One that is opened and closed ends its writer, and a pipe put there meanwhile may wait for ever.
+    if (!(await stat(path)).isFile()) return undefined;
     const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const info = await file.stat();

@@ -1,16 +1,20 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { truncate, writeFile } from 'node:fs/promises';
+import { stat, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { readTable } from '../../src/datasets/file.js';
+import { fit } from '../../src/index.js';
+import { packSamples } from '../../src/training/pack.js';
 import { expectFailure, temporaryFolder } from './support.js';
 
 const module = fileURLToPath(new URL('../../dist/data.js', import.meta.url));
 const TEXT = 'a,b,label\n1,2,x\n3,4,y\n';
+const ROWS = Array.from({ length: 40 }, (_, i) => ({ size: i % 7, kind: i % 7 < 3 ? 'small' : 'large' }));
+const QUICK = { target: 'kind', layers: [1, 2], iterations: 1, threads: 1 } as const;
 const WANT = { columns: [{ name: 'a' }, { name: 'b' }], classes: ['x', 'y'], train: { x: { rows: 2 } } };
 
 async function fifo(): Promise<string> {
@@ -39,6 +43,30 @@ describe('a FIFO', () => {
     const path = await fifo();
     const signal = AbortSignal.timeout(50);
     await expectFailure(() => readTable(path, { signal }), 'ERR_DLADMM_ABORTED', path);
+  });
+});
+
+describe('a FIFO whose writer waits is opened once, as a writer whose reader goes away loses what it writes:', () => {
+  it.each<[string, (path: string) => Promise<number | undefined>]>([
+    ['fit', async (path) => (await fit(path, QUICK)).report.heldOut?.of],
+    ['predict', async (path) => (await (await fit(ROWS, QUICK)).model.predict(path)).outputs.rows],
+    ['evaluate', async (path) => (await (await fit(ROWS, QUICK)).model.evaluate(path)).samples],
+    ['packSamples', async (path) => (await packSamples(`${path}.samples`, path, { target: 'kind' })).rows],
+    [
+      'partialFit',
+      async (path) => {
+        const { model } = await fit(ROWS, QUICK);
+        using learner = model.learner({ batchSize: 1 });
+        return (await learner.partialFit(path)).steps;
+      },
+    ],
+  ])('%s', async (_, rowsOf) => {
+    const path = await fifo();
+    const text = ['size,kind', ...ROWS.map(({ size, kind }) => `${size},${kind}`)].join('\n');
+    const written = writeFile(path, `${text}\n`);
+    await stat(path);
+    const [rows] = await Promise.all([rowsOf(path), written]);
+    expect(rows).toBe(ROWS.length);
   });
 });
 
