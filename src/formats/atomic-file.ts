@@ -292,8 +292,7 @@ export async function readWholeFile(path: string): Promise<Uint8Array> {
       const bytes = new Uint8Array(size);
       for (let at = 0; at < size; ) {
         const { bytesRead } = await file.read(bytes, at, Math.min(size - at, MAX_TRANSFER), at);
-        if (bytesRead === 0)
-          throw new DlAdmmError('ERR_DLADMM_FILE', `Could not read ${path}: it shrank while being read`);
+        if (bytesRead === 0) throw shrunk(path);
         at += bytesRead;
       }
       return bytes;
@@ -304,6 +303,10 @@ export async function readWholeFile(path: string): Promise<Uint8Array> {
     throw error instanceof DlAdmmError ? error : fileError('read', path, error);
   }
 }
+
+/** Of what lost its end meanwhile nobody knows what it was. */
+export const shrunk = (path: string): DlAdmmError =>
+  new DlAdmmError('ERR_DLADMM_FILE', `Could not read ${path}: it shrank while being read`);
 
 /** A system may promise memory that it does not have. @throws DlAdmmError ERR_DLADMM_MEMORY */
 export function checkRoom(size: number, path: string): void {

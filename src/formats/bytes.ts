@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { throwIfAborted } from '../core/abort.js';
 import { DlAdmmError, deniedBecause, expected, messageOf, systemCode } from '../core/errors.js';
-import { addressReason, checkRoom } from './atomic-file.js';
+import { addressReason, checkRoom, shrunk } from './atomic-file.js';
 import { isStandardInput, readPipe } from './pipes.js';
 
 const gunzipAsync = promisify(gunzip);
@@ -30,7 +30,9 @@ async function readWhole(path: string, signal: AbortSignal | undefined): Promise
     // Its parts are joined in the end.
     if (!info?.isFile()) return await readPipe(path, info, Math.floor(unpackLimit() / 2), signal);
     checkRoom(info.size, path);
-    return await readFile(path, { signal });
+    const bytes = await readFile(path, { signal });
+    if (bytes.length < info.size) throw shrunk(path);
+    return bytes;
   } catch (error) {
     throwIfAborted(signal, `Reading ${path}`);
     throw unread(path, error);

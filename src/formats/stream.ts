@@ -6,7 +6,7 @@ import { constants, createGunzip, gunzipSync } from 'node:zlib';
 import { throwIfAborted } from '../core/abort.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import { pause } from '../tensor/inputs.js';
-import { checkRoom } from './atomic-file.js';
+import { checkRoom, shrunk } from './atomic-file.js';
 import { formatError, isGzip, readBytes, unpackLimit, unread } from './bytes.js';
 import { isStandardInput } from './pipes.js';
 
@@ -100,12 +100,14 @@ async function* bytesIn(path: string): AsyncGenerator<Uint8Array, void, undefine
   try {
     const file = await open(path);
     try {
+      const { size } = await file.stat();
       // What comes next is read while somebody takes what has come.
       const rooms = [new Uint8Array(READ), new Uint8Array(READ)] as const;
       const read = (at: number, turn: number) => file.read(rooms[turn % 2] as Uint8Array, 0, READ, at);
       let next = read(0, 0);
       for (let [at, turn] = [0, 1]; ; turn += 1) {
         const { bytesRead, buffer } = await next;
+        if (bytesRead === 0 && at < size) throw shrunk(path);
         if (bytesRead === 0) return;
         at += bytesRead;
         next = read(at, turn);
