@@ -201,6 +201,9 @@ function wrongIn(said: Readonly<Record<string, unknown>>, end: number): string |
   return undefined;
 }
 
+/** The files of stores that nobody has closed: Node takes one that is left to its collector for an error. */
+const forgotten = new FinalizationRegistry<FileHandle>((file) => void file.close().catch(() => undefined));
+
 /** Samples in a file, which are read block by block as they are needed. Close it when it is no longer needed. */
 export class StoredSamples implements SampleBlocks {
   readonly path: string;
@@ -236,6 +239,7 @@ export class StoredSamples implements SampleBlocks {
     this.blockRows = blockRows;
     this.facts = facts;
     this.#file = file;
+    forgotten.register(this, file, this);
   }
 
   /** @internal */
@@ -291,6 +295,7 @@ export class StoredSamples implements SampleBlocks {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    forgotten.unregister(this);
     this.#file.close().catch(() => undefined);
   }
 

@@ -1,10 +1,12 @@
 import { getEventListeners } from 'node:events';
 import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { packSamples } from '../../src/data.js';
 import { type DlAdmmError, type FitResult, fit as fitModel, train } from '../../src/index.js';
 import { type DladmmOptions, layered, type Update, W } from '../../src/solvers.js';
 import { type Outcome, runProgram } from '../children/run.js';
-import { expectFailure } from '../formats/support.js';
+import { expectFailure, temporaryFolder } from '../formats/support.js';
 import { HOLDING, nativeOf } from '../reference/addon.js';
 
 const SAMPLES = 300;
@@ -314,6 +316,32 @@ test('two hundred trainings leave memory and threads as they were', async () => 
     '--expose-gc',
   );
   expectEnd(outcome, '0 small\n');
+});
+
+test('stores that nobody closes are closed with no word of Node’s, which may become an error: those of an abandoned training too', async () => {
+  const path = join(await temporaryFolder(), 'left.samples');
+  await packSamples(path, { x: [[0], [1], [2], [3]], labels: [0, 1, 0, 1] });
+  const outcome = await runProgram(
+    `
+    import { readdirSync, readlinkSync } from 'node:fs';
+    import { openSamples } from '${new URL('../../dist/data.js', import.meta.url).href}';
+    const path = ${JSON.stringify(path)};
+    const held = () => readdirSync('/proc/self/fd').filter((fd) => {
+      try { return readlinkSync('/proc/self/fd/' + fd) === path; } catch { return false; }
+    }).length;
+    const leave = async () => {
+      await openSamples(path);
+      const options = { layers: [1, 2], iterations: 9, threads: 1 };
+      for (const data of [path, await openSamples(path)]) await train(data, options)[Symbol.asyncIterator]().next();
+    };
+    await leave();
+    console.log(held());
+    for (let i = 0; i < 2000 && held() > 0; i++) { gc(); await sleep(1); }
+    console.log(held());
+  `,
+    '--expose-gc',
+  );
+  expectEnd(outcome, '3\n0\n');
 });
 
 test('a state closed in the middle of a run ends it, and refuses what waits behind', async () => {
