@@ -239,12 +239,7 @@ class Page {
   }
 
   async #wish(request: IncomingMessage): Promise<boolean> {
-    let body = '';
-    for await (const part of request) {
-      body += String(part);
-      if (body.length > 1000) return false;
-    }
-    const { run: k, what, rate } = wishIn(body);
+    const { run: k, what, rate } = wishIn(await bodyOf(request));
     const run = this.#runs[Number(k)];
     if (run === undefined || run.ended) return false;
     if (what === 'stop') {
@@ -272,6 +267,21 @@ class Page {
       setTimeout(() => this.#server.closeAllConnections(), PAUSE).unref();
       this.#server.closeIdleConnections();
     });
+  }
+}
+
+/** What is asked for; nothing where that is long, or was left in the middle. */
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  let body = '';
+  try {
+    for await (const part of request) {
+      body += String(part);
+      if (body.length > 1000) return '';
+    }
+    return body;
+  } catch {
+    // Who asked is gone: a tab that was closed, a connection that broke.
+    return '';
   }
 }
 

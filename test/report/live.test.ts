@@ -8,6 +8,7 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { train } from '../../src/index.js';
 import { type Live, live } from '../../src/report.js';
+import { run } from '../children/run.js';
 
 const x = Array.from({ length: 60 }, (_, i) => [Math.sin(i), Math.cos(2 * i), (i % 7) / 7]);
 const labels = x.map(([a = 0, b = 0]) => (a + b > 0 ? 1 : 0));
@@ -62,6 +63,35 @@ describe('a live page', () => {
     }
     await page.close();
     await expect(asked(page.url)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  });
+
+  test('that is left in the middle of a wish ends no process, and no training', async () => {
+    const dist = (file: string): string => JSON.stringify(new URL(`../../dist/${file}`, import.meta.url).href);
+    const program = `
+      import { once } from 'node:events';
+      import { connect } from 'node:net';
+      import { train } from ${dist('index.js')};
+      import { live } from ${dist('report.js')};
+      const data = { x: [[0], [1]], labels: [0, 1] };
+      const page = await live(train(data, { layers: [1, 2], iterations: 20, threads: 1 }));
+      const { port, hostname, pathname } = new URL(page.url);
+      const left = async () => {
+        const socket = connect(Number(port), hostname);
+        socket.write('POST ' + pathname + 'do HTTP/1.1\\r\\nhost: x\\r\\nexpect: 100-continue\\r\\ncontent-length: 50\\r\\n\\r\\n{"run":0');
+        await once(socket, 'data');
+        socket.destroy();
+        await once(socket, 'close');
+      };
+      let records = 0;
+      for await (const _ of page) {
+        records += 1;
+        if (records === 1) await left();
+        else await new Promise(setImmediate);
+      }
+      console.log(records);
+      await page.close();`;
+    const outcome = await run(process.execPath, ['--input-type=module', '--eval', program]);
+    expect(outcome).toEqual({ code: 0, signal: null, stdout: '20\n', stderr: '' });
   });
 
   test('changes nothing of a training that nobody looks at', async () => {
