@@ -1,5 +1,5 @@
 import { isAbortSignal } from './abort.js';
-import { DlAdmmError, describe, expected } from './errors.js';
+import { DlAdmmError, describe, expected, shortened } from './errors.js';
 import { isRevoked } from './objects.js';
 
 /** `value`, or `otherwise` where none was given. Null is not nothing: it is refused like any other wrong type. */
@@ -60,7 +60,7 @@ export function checkKeys(
   const value = describe((object as Record<string, unknown>)[unknown]);
   const called = meant(unknown);
   const hint = called === undefined ? didYouMean(unknown, known) : `; did you mean ${called}?`;
-  const text = `Expected only ${known.join(', ')} for ${name} but received ${unknown}: ${value}${hint}`;
+  const text = `Expected only ${known.join(', ')} for ${name} but received ${shortened(unknown)}: ${value}${hint}`;
   throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
 }
 
@@ -83,17 +83,24 @@ const plain = (word: string): string =>
     .replaceAll(/[\s_-]/g, '')
     .toLowerCase();
 
+/** Nobody writes a longer word by a slip, and to compare two takes a time that grows as the square of their letters. */
+const LONGEST = 200;
+
 /** The known word that a slip of a letter or two, or a word cut short, may have been meant for, as the end of a sentence; or nothing. */
 export function didYouMean(word: string, known: readonly string[]): string {
+  const said = plain(word);
+  const candidates = known.map((name) => ({ name, said: plain(name) }));
   const whole =
-    known.find((candidate) => plain(candidate) === plain(word)) ??
-    known.find((candidate) => word.length > 3 && plain(candidate).startsWith(plain(word)));
-  if (whole !== undefined) return `; did you mean ${whole}?`;
-  const [nearest] = known
-    .map((candidate) => ({ candidate, away: editDistance(plain(word), plain(candidate)) }))
-    .toSorted((a, b) => a.away - b.away);
-  const most = Math.min(Math.max(1, Math.floor(word.length / 3)), plain(word).length - 1);
-  return nearest !== undefined && nearest.away <= most ? `; did you mean ${nearest.candidate}?` : '';
+    candidates.find((candidate) => candidate.said === said) ??
+    candidates.find((candidate) => word.length > 3 && candidate.said.startsWith(said));
+  if (whole !== undefined) return `; did you mean ${shortened(whole.name)}?`;
+  if (said.length > LONGEST) return '';
+  const most = Math.min(Math.max(1, Math.floor(word.length / 3)), said.length - 1);
+  const [nearest] = candidates
+    .filter((candidate) => Math.abs(candidate.said.length - said.length) <= most)
+    .map((candidate) => ({ name: candidate.name, away: editDistance(said, candidate.said) }))
+    .toSorted((one, other) => one.away - other.away);
+  return nearest !== undefined && nearest.away <= most ? `; did you mean ${shortened(nearest.name)}?` : '';
 }
 
 /** Insertions, deletions, substitutions and swaps of neighbours that turn one word into the other. */

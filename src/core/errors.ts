@@ -68,19 +68,26 @@ export function describe(value: unknown): string {
 
 function describeOpenly(value: unknown): string {
   if (typeof value === 'string') return `${quoted(value)} (string)`;
+  if (typeof value === 'object' && value !== null) return describeObject(value);
   if (typeof value === 'function') return 'a function';
-  if (ArrayBuffer.isView(value)) return `a ${value.constructor.name} of ${value.byteLength} bytes`;
-  if (Array.isArray(value)) return `an array of length ${value.length}`;
-  if (value !== null && typeof value === 'object') return `an object (${value.constructor?.name ?? 'no prototype'})`;
-  return value === null || value === undefined ? String(value) : `${String(value)} (${typeof value})`;
+  return value === null || value === undefined ? String(value) : `${shortened(String(value))} (${typeof value})`;
 }
 
+function describeObject(value: object): string {
+  if (ArrayBuffer.isView(value)) return `a ${shortened(value.constructor.name)} of ${value.byteLength} bytes`;
+  if (Array.isArray(value)) return `an array of length ${value.length}`;
+  return `an object (${shortened(value.constructor?.name ?? 'no prototype')})`;
+}
+
+/** What comes from outside, and may have any length, as errors show it. */
+export const shortened = (text: string): string => (text.length > 60 ? `${text.slice(0, 57)}...` : text);
+
 /** A name as errors show it, where it may have any length. */
-export const quoted = (name: string): string => JSON.stringify(name.length > 60 ? `${name.slice(0, 57)}...` : name);
+export const quoted = (name: string): string => JSON.stringify(shortened(name));
 
 /** Names as errors list them, the first of many. */
 export const listed = (names: readonly string[], most = 50): string =>
-  (names.length > most ? [...names.slice(0, most), '…'] : names).join(', ');
+  [...names.slice(0, most).map(shortened), ...(names.length > most ? ['…'] : [])].join(', ');
 
 /** What cannot be done as it was asked for. */
 export const refused = (message: string): DlAdmmError => new DlAdmmError('ERR_DLADMM_ARGUMENT', message);

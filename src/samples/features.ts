@@ -1,5 +1,5 @@
 import { didYouMean } from '../core/checks.js';
-import { DlAdmmError, expected, listed } from '../core/errors.js';
+import { DlAdmmError, expected, listed, quoted } from '../core/errors.js';
 import { type OptionsOf, option, type Schema, valueType, word } from '../network/schema.js';
 import type { Column } from './columns.js';
 
@@ -89,7 +89,7 @@ export function placeOf(which: ColumnPlace, names: readonly string[], option: st
 const sameName = (names: readonly string[], first: number, second: number, name: string): DlAdmmError =>
   new DlAdmmError(
     'ERR_DLADMM_FORMAT',
-    `${name}: columns ${first + 1} and ${second + 1} are both called ${JSON.stringify(names[first])}: give them different names, or leave one of them out by its place, ignore: [${second}] (--ignore '#${second + 1}')`,
+    `${name}: columns ${first + 1} and ${second + 1} are both called ${quoted(names[first] as string)}: give them different names, or leave one of them out by its place, ignore: [${second}] (--ignore '#${second + 1}')`,
   );
 
 /** @throws DlAdmmError ERR_DLADMM_FORMAT where two of some columns have one name */

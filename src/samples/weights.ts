@@ -1,7 +1,7 @@
 /** What samples count for: weights s_i ≥ 0 of their own, and weights of their classes. */
 import { types } from 'node:util';
 import { checkObject, didYouMean } from '../core/checks.js';
-import { DlAdmmError, expected, listed } from '../core/errors.js';
+import { DlAdmmError, expected, listed, quoted } from '../core/errors.js';
 import { isArray, isNumericArray, type NumericArray } from '../tensor/inputs.js';
 
 /** Weights of samples, one each. */
@@ -99,7 +99,7 @@ function named(rule: Exclude<ClassWeights, 'balanced'>, count: number, names?: r
   const known = names ?? Array.from({ length: count }, (_, k) => String(k));
   const unknown = Object.keys(rule).find((key) => !known.includes(key));
   if (unknown !== undefined) {
-    const text = `Expected classes among ${listed(known, 20)} for classWeights but received ${JSON.stringify(unknown)}${didYouMean(unknown, known)}`;
+    const text = `Expected classes among ${listed(known, 20)} for classWeights but received ${quoted(unknown)}${didYouMean(unknown, known)}`;
     throw new DlAdmmError('ERR_DLADMM_LABEL', text);
   }
   return Float64Array.from(known, (name) => (Object.hasOwn(rule, name) ? (rule[name] ?? 1) : 1));

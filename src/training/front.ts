@@ -1,7 +1,7 @@
 /** Samples as a person has them, made ready for a training: what is not said is inferred, here and by the rule of solvers/auto.ts. */
 import { checkKeys, checkObject } from '../core/checks.js';
 import { DISPOSE } from '../core/dispose.js';
-import { expected } from '../core/errors.js';
+import { expected, listed } from '../core/errors.js';
 import { isFile, readFrame } from '../datasets/frame-file.js';
 import { DIALECT } from '../formats/csv.js';
 import { checkInMemory, type StoredSamples, storeOf } from '../formats/sample-file.js';
@@ -228,8 +228,8 @@ async function fromRows(
   const { target: place, validation = beside.validation, test = beside.test } = given;
   const frame = await frameFor(rows, given, 'data');
   if (place === undefined) {
-    const names = frame.columns.map(({ name }) => name).slice(0, 50);
-    throw expected(`the column to predict (one of ${names.join(', ')})`, 'options.target', place);
+    const names = frame.columns.map(({ name }) => name);
+    throw expected(`the column to predict (one of ${listed(names)})`, 'options.target', place);
   }
   const target = targetNames(frame, place);
   const wanted = await wantedBy(frame, place, given);

@@ -1,7 +1,7 @@
 /** What a model that goes on learning keeps, and samples as it takes them in. */
 import { reached, unlessAborted } from '../core/abort.js';
 import { checkObject, oneOf } from '../core/checks.js';
-import { DlAdmmError, expected } from '../core/errors.js';
+import { DlAdmmError, expected, listed } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
 import { dtypeOf, zeros } from '../core/numbers.js';
 import { present } from '../core/objects.js';
@@ -132,7 +132,7 @@ function knowing(model: Model, data: TrainingData, newClasses: 'refuse' | 'add')
   const possible = outputs === names.length && labelKind !== 'boolean' && Number.isInteger(more) && more > 0;
   if (newClasses !== 'add' || !possible) {
     const help = newClasses === 'add' ? 'which cannot be added to it' : "newClasses: 'add' gives each an output";
-    const text = `Expected the classes of the model (${names.slice(0, 20).join(', ')}) but the samples have ${found.slice(0, 20).join(', ')} too; ${help}`;
+    const text = `Expected the classes of the model (${listed(names, 20)}) but the samples have ${listed(found, 20)} too; ${help}`;
     throw new DlAdmmError('ERR_DLADMM_LABEL', text);
   }
   const [lastWeights, lastBiases] = [weights.at(-1) as Numbers, biases.at(-1) as Numbers];

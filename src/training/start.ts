@@ -1,4 +1,4 @@
-import { DlAdmmError } from '../core/errors.js';
+import { DlAdmmError, listed } from '../core/errors.js';
 import type { Dtype } from '../core/native.js';
 import { present } from '../core/objects.js';
 import { seededRandom } from '../core/random.js';
@@ -69,7 +69,7 @@ function startOn(how: Beginning['initialisation'], learnt: Learnt): Beginning['i
   const { classes, standardisation, targetStandardisation } = learnt;
   if (typeof how !== 'object' || !('network' in how)) return how;
   if (how.classes && classes && how.classes.join('\n') !== classes.join('\n')) {
-    const text = `Expected the classes ${how.classes.join(', ')} of the model in initialisation but the samples have ${classes.join(', ')}`;
+    const text = `Expected the classes ${listed(how.classes)} of the model in initialisation but the samples have ${listed(classes)}`;
     throw new DlAdmmError('ERR_DLADMM_LABEL', text);
   }
   if (!('biases' in how)) return onSameScale(how, standardisation);

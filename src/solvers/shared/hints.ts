@@ -1,6 +1,6 @@
 /** What people who come from other libraries call an option, and what it is here. */
 import { didYouMean } from '../../core/checks.js';
-import { DlAdmmError, describe } from '../../core/errors.js';
+import { DlAdmmError, describe, shortened } from '../../core/errors.js';
 
 /** An option of ours, or a sentence; `typed` is what helps on the command line, where that is something else. */
 type Hint = ({ readonly option: string; readonly more?: string } | { readonly says: string }) & {
@@ -288,6 +288,6 @@ export function checkOptionKeys(options: object, known: readonly string[], of: s
       : same
         ? `; did you mean ${same}?`
         : optionMeant(unknown) || didYouMean(unknown, known);
-  const text = `Expected only what docs/options.md lists for the options of ${of} but received ${unknown}: ${describe(given)}${hint}`;
+  const text = `Expected only what docs/options.md lists for the options of ${of} but received ${shortened(unknown)}: ${describe(given)}${hint}`;
   throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
 }
