@@ -121,9 +121,25 @@ const resting: Helper[] = [];
 const waiting: (() => void)[] = [];
 let places = availableParallelism();
 
+/** Waits until one of those before is done, or nobody wants it any more. */
+function turnOf(signal: AbortSignal | undefined, name: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const forget = onAbort(signal, () => {
+      waiting.splice(waiting.indexOf(go), 1);
+      reject(new DlAdmmError('ERR_DLADMM_ABORTED', `Reading ${name} was aborted`, { cause: signal?.reason }));
+    });
+    const go = (): void => {
+      forget();
+      resolve();
+    };
+    waiting.push(go);
+  });
+}
+
 /** A process for so much memory: one that rests, or a new one. So many work at a time as there are processors. */
-async function acquire(heap: number): Promise<Helper | undefined> {
-  if (places === 0) await new Promise<void>((resolve) => void waiting.push(resolve));
+async function acquire(heap: number, signal: AbortSignal | undefined, name: string): Promise<Helper | undefined> {
+  throwIfAborted(signal, `Reading ${name}`);
+  if (places === 0) await turnOf(signal, name);
   else places -= 1;
   for (let helper = resting.pop(); helper !== undefined; helper = resting.pop()) {
     clearTimeout(helper.idle);
@@ -209,7 +225,7 @@ export async function withColumnarFile<T>(
   signal: AbortSignal | undefined,
   use: (file: ColumnarFile) => Promise<T>,
 ): Promise<T> {
-  const helper = await acquire(heapFor(bytes.length));
+  const helper = await acquire(heapFor(bytes.length), signal, name);
   const forget = onAbort(signal, () => helper?.child.kill('SIGKILL'));
   try {
     throwIfAborted(signal, `Reading ${name}`);

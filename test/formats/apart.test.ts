@@ -1,10 +1,12 @@
 /** Parquet and Arrow files are taken apart by a process of their own; the same as in this thread, but for what does not come back. */
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { parseArrow, parseParquet } from '../../dist/data.js';
+import { withColumnarFile } from '../../src/formats/apart.js';
 import { parseArrow as parseArrowHere } from '../../src/formats/arrow.js';
 import { parseParquet as parseParquetHere } from '../../src/formats/parquet.js';
 
@@ -74,6 +76,23 @@ describe('what does not come back', () => {
     setTimeout(() => abort.abort(), 300);
     const { code } = await refusal(parseParquet(fixture('endless.parquet'), 't', { signal: abort.signal }));
     expect(code).toBe('ERR_DLADMM_ABORTED');
+  });
+
+  it('is not waited for by who has been aborted meanwhile, though all processors are taken by others', async () => {
+    const bytes = fixture('duckdb-snappy.parquet');
+    const stop = new AbortController();
+    let open = (_: string): void => undefined;
+    const gate = new Promise<string>((resolve) => {
+      open = resolve;
+    });
+    const waits = (signal?: AbortSignal) => withColumnarFile('Parquet', bytes, 't', signal, () => gate);
+    const others = Array.from({ length: availableParallelism() }, () => waits());
+    const aborted = refusal(waits(stop.signal));
+    const behind = waits();
+    stop.abort(new Error('enough'));
+    expect(await aborted).toMatchObject({ code: 'ERR_DLADMM_ABORTED', cause: { message: 'enough' } });
+    open('read');
+    expect(new Set(await Promise.all([...others, behind, waits()]))).toEqual(new Set(['read']));
   });
 
   it('is told where the process is killed, as it is by a system without memory', async () => {
