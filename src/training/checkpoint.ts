@@ -247,6 +247,16 @@ export interface Resumption {
   readonly release?: (() => void) | undefined;
 }
 
+/** What a training knows beside its data, its plan and its options. */
+export interface Beside {
+  /** The checkpoint that it goes on from. */
+  readonly from?: Resumption | undefined;
+  /** What a model that goes on knows of samples already. */
+  readonly taught?: Learnt | undefined;
+  /** How rows became the samples, as the options said it. */
+  readonly front?: StoredFront | undefined;
+}
+
 const otherData = (path: string, expected: string, found: string): DlAdmmError =>
   new DlAdmmError('ERR_DLADMM_CHECKPOINT', `Expected ${expected} that ${path} was written with, but ${found}`);
 

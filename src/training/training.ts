@@ -1,7 +1,7 @@
 import { onAbort } from '../core/abort.js';
 import { DlAdmmError } from '../core/errors.js';
 import { present } from '../core/objects.js';
-import { type Metric, scoreOf } from '../judging/metrics.js';
+import type { Metric } from '../judging/metrics.js';
 import { GraphModel } from '../model/graph-model.js';
 import { Model } from '../model/model.js';
 import { checkTaught } from '../model/parts.js';
@@ -18,6 +18,7 @@ import { turn } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { withCalibration } from './calibrated.js';
 import {
+  type Beside,
   checkLearnt,
   checkValidation,
   type Keeper,
@@ -34,24 +35,14 @@ import { beforeOf, firstParameters } from './start.js';
 import type { BestModel, StoredFront, StoredTraining } from './stored-training.js';
 import {
   addSets,
+  bestWith,
   checkTold,
   type EvaluationSets,
   type Judge,
   judgeOfSamples,
   metricOf,
   metricsBy,
-  stillBest,
 } from './watching.js';
-
-/** What a training knows beside its data, its plan and its options. */
-export interface Beside {
-  /** The checkpoint that it goes on from. */
-  readonly from?: Resumption | undefined;
-  /** What a model that goes on knows of samples already. */
-  readonly taught?: Learnt | undefined;
-  /** How rows became the samples, as the options said it. */
-  readonly front?: StoredFront | undefined;
-}
 
 /**
  * A training under way: an async iterable of iteration records that works while it is being iterated. Afterwards (or
@@ -337,14 +328,17 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     return (await company.any(due)) ? this.#save(company) : undefined;
   }
 
-  async #save({ failed }: Company): Promise<CheckpointRecord | undefined> {
+  async #save({ failed, any }: Company): Promise<CheckpointRecord | undefined> {
     this.#wanted = false;
     this.#saved = this.#done;
     const standing = { iteration: this.#done, elapsed: this.#elapsed, ...present({ best: this.#best }) };
-    return this.#keeper?.save(standing).catch(async (error: unknown) => {
+    const saved = await this.#keeper?.save(standing).catch(async (error: unknown) => {
       await failed(error);
       throw error;
     });
+    // One writes: the file is there for all when any goes on.
+    if (this.#keeper) await any(false);
+    return saved;
   }
 
   /** That what is gone on with was of the same samples. */
@@ -359,11 +353,9 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     if (plan === undefined) return;
     const course = of as Course<ProgressRecord>;
     const problem = isGraph(this.#data) ? 'graph' : 'samples';
-    const own = {
-      ...{ learnt: this.#learnt, taught: this.#taught !== undefined },
-      ...{ options: this.#options, front: this.#front },
-    };
-    this.#keeper = await openKeeper({ plan, course, problem, writes, ...own, ...present({ validation }) });
+    const said = { options: this.#options, front: this.#front };
+    const known = { learnt: this.#learnt, taught: this.#taught !== undefined, ...present({ validation }) };
+    this.#keeper = await openKeeper({ plan, course, problem, writes, ...said, ...known });
   }
 
   /** Before any work: a metric that cannot be told of the validation set would never improve. */
@@ -393,7 +385,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
       ...(due ? await metrics('test', sets.test) : {}),
       elapsed: this.#elapsed,
     } as unknown as R;
-    await this.#keepBest(session, record);
+    this.#best = await bestWith(this.#best, this.#plan, record, () => session.parameters());
     return record;
   }
 
@@ -404,13 +396,5 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     const { loss, ...metrics } = await session.evaluate(set);
     const { scale: [scale = 1] = [] } = this.#learnt.targetStandardisation ?? {};
     return { ...metrics, loss: loss / scale ** (powerOf(this.#plan.network.loss) ?? 0) };
-  }
-
-  async #keepBest(session: AnySession, { validation, iteration }: R): Promise<void> {
-    const { earlyStopping } = this.#plan;
-    if (earlyStopping === undefined || validation === undefined) return;
-    const { metric } = earlyStopping;
-    const score = scoreOf(metric, validation[metric] ?? Number.NaN);
-    this.#best = stillBest(this.#best, score) ?? { score, iteration, age: 0, parameters: await session.parameters() };
   }
 }

@@ -1,7 +1,7 @@
 /** What is told of a network while it trains beyond what native code tells of its state: by a model of the present parameters. */
 import { DlAdmmError, expected } from '../core/errors.js';
 import type { Evaluation } from '../judging/evaluation.js';
-import type { Metric } from '../judging/metrics.js';
+import { type Metric, scoreOf } from '../judging/metrics.js';
 import { GraphModel } from '../model/graph-model.js';
 import { Model } from '../model/model.js';
 import type { Metrics } from '../network/metrics.js';
@@ -12,6 +12,7 @@ import { type GraphSamples, isGraph, type NodesLike } from '../samples/graph-sam
 import type { LabelledSamples } from '../samples/samples.js';
 import type { AnySession } from '../solvers/shared/course.js';
 import type { CommonPlan } from '../solvers/shared/options.js';
+import type { ProgressRecord } from '../solvers/shared/record.js';
 import type { TrainingData } from './result.js';
 import type { BestModel } from './stored-training.js';
 
@@ -61,9 +62,22 @@ export function checkTold({ loss, ...metrics }: Metrics, metric: Metric): void {
 }
 
 /** The best model so far, an evaluation older, unless one with this score is better: anything is, where that is no number. */
-export function stillBest(best: BestModel | undefined, score: number): BestModel | undefined {
+function stillBest(best: BestModel | undefined, score: number): BestModel | undefined {
   if (best === undefined || score > best.score || (Number.isNaN(best.score) && !Number.isNaN(score))) return undefined;
   return { ...best, age: best.age + 1 };
+}
+
+/** The best model, where early stopping keeps one, once a record is there. */
+export async function bestWith(
+  best: BestModel | undefined,
+  { earlyStopping }: Pick<CommonPlan<never>, 'earlyStopping'>,
+  { validation, iteration }: Pick<ProgressRecord, 'validation' | 'iteration'>,
+  parameters: () => Promise<Parameters>,
+): Promise<BestModel | undefined> {
+  if (earlyStopping === undefined || validation === undefined) return best;
+  const { metric } = earlyStopping;
+  const score = scoreOf(metric, validation[metric] ?? Number.NaN);
+  return stillBest(best, score) ?? { score, iteration, age: 0, parameters: await parameters() };
 }
 
 /** The numbers of the sets that are evaluated beside what is learnt from. */

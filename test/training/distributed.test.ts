@@ -205,6 +205,27 @@ describe.skipIf(launcher === '')(`with ${launcher || 'mpirun, which is not here'
     await expect(resume(path, other, { iterations: 12 })).rejects.toMatchObject({ code: 'ERR_DLADMM_CHECKPOINT' });
   });
 
+  test.each([
+    ['to its end', 'await fit(data, { ...own, iterations: 4 });'],
+    [
+      'left in the middle',
+      'for await (const { iteration } of train(data, { ...own, iterations: 9 })) if (iteration === 4) break;',
+    ],
+  ])('the checkpoint of a training %s is there for every rank when it ends', async (_, begun) => {
+    const path = join(mkdtempSync(join(tmpdir(), 'dladmm-ranks-')), 'run.checkpoint');
+    const went = await launchProgram<Told>(
+      3,
+      `${PRELUDE}
+        import { resume, train } from ${url('index.js')};
+        const { nu, rho, ...rest } = options;
+        const own = { ...rest, solver: 'minibatch-admm', batchSize: 20, checkpoint: { path: ${JSON.stringify(path)}, every: 100 } };
+        ${begun}
+        tell(await resume(${JSON.stringify(path)}, data, { iterations: 6, distributed: true }));`,
+    );
+    expect({ code: went.code, stderr: went.stderr }).toEqual({ code: 0, stderr: '' });
+    expect(went.told.map(({ iterations }) => iterations)).toEqual([6, 6, 6]);
+  });
+
   // Between two refreshes (3) and just after one (25); XᵀX kept and not; an exact step.
   test.each([
     { at: 3, own: '' },
