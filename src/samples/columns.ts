@@ -86,7 +86,7 @@ const FIELDS: Readonly<Record<keyof Column, (value: unknown) => boolean>> = {
 function isColumn(value: unknown): value is Column {
   if (typeof value !== 'object' || value === null || !('name' in value)) return false;
   const right = Object.entries(value).every(
-    ([key, field]) => field === undefined || (key in FIELDS && FIELDS[key as keyof Column](field)),
+    ([key, field]) => field === undefined || (Object.hasOwn(FIELDS, key) && FIELDS[key as keyof Column](field)),
   );
   const { categories, other, buckets, hash, pair, date, bins, fill, indicator } = value as Column;
   const texts = categories !== undefined || buckets !== undefined || hash !== undefined;

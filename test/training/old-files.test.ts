@@ -158,6 +158,14 @@ describe('the options of a checkpoint', () => {
     expect(earlierOptions(options, 5)).toEqual({ solver, ...said });
   });
 
+  test.each(['toString', 'constructor', '__proto__', 'hasOwnProperty'])(
+    '%s is no solver and no option that had another name',
+    (name) => {
+      const options = { solver: name, [name]: 1 };
+      for (const format of [1, 2, 5]) expect(earlierOptions(options, format)).toEqual(options);
+    },
+  );
+
   test.each([
     ['fista', { kind: 'fista', curvature: 0.25 }],
     [

@@ -17,6 +17,10 @@ const EARLIER_NAMES: { readonly [solver: string]: { readonly [before: string]: s
 
 type Stored = Readonly<Record<string, unknown>>;
 
+/** What a table has under whatever name a file says: what every object has is not meant. */
+const under = <T>(name: unknown, table: { readonly [name: string]: T }): T | undefined =>
+  Object.hasOwn(table, String(name)) ? table[String(name)] : undefined;
+
 /** What others may say too: no option of these solvers has such a name today. */
 const SINCE: typeof EARLIER_NAMES = {
   'minibatch-admm': { damping: 'relativeDamping' },
@@ -65,17 +69,17 @@ const UNSAID: { readonly [solver: string]: readonly { readonly before: number; r
 };
 
 const unsaid = ({ solver }: Stored, format: number): Stored =>
-  Object.assign({}, ...(UNSAID[String(solver)] ?? []).filter(({ before }) => format < before).map(({ said }) => said));
+  Object.assign({}, ...(under(solver, UNSAID) ?? []).filter(({ before }) => format < before).map(({ said }) => said));
 
 /** What was in effect whatever options said, before a format: of counts there was no bound. */
 const inEffect = ({ solver, loss }: Stored, format: number): Stored =>
   solver === 'minibatch-admm' && loss === 'poisson' && format < 5 ? { polyak: 0 } : {};
 
 function renamed(options: Stored, names: typeof EARLIER_NAMES): Stored {
-  const own = names[String(options.solver)] ?? {};
+  const own = under(options.solver, names) ?? {};
   return Object.fromEntries(
     Object.entries(options).map(([name, value]) => [
-      own[name] ?? name,
+      under(name, own) ?? name,
       name === 'initialisation' ? earlierInitialisation(value) : value,
     ]),
   );
