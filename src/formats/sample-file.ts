@@ -378,7 +378,7 @@ async function directoryOf(path: string, file: FileHandle): Promise<Directory> {
 }
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT where rows have to be in memory */
-export function checkInMemory(rows: unknown, name: string): void {
+export function checkNoStore(rows: unknown, name: string): void {
   if (!StoredSamples.is(rows)) return;
   throw expected('rows in memory (a store is learnt from by fit, and judged by the model)', name, rows.path);
 }

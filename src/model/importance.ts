@@ -1,5 +1,4 @@
 /** How much a model leans on each column of its table: by how much it is worse where the values of one are shuffled among the rows. */
-
 import { throwIfAborted, unlessAborted } from '../core/abort.js';
 import { expected } from '../core/errors.js';
 import { isObject } from '../core/objects.js';

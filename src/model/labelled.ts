@@ -10,7 +10,7 @@ import {
   type SamplesLike,
   type TableReading,
 } from '../datasets/frame-file.js';
-import { checkInMemory, StoredSamples } from '../formats/sample-file.js';
+import { checkNoStore, StoredSamples } from '../formats/sample-file.js';
 import { checkNoDialect } from '../formats/table-formats.js';
 import { checkOrdered, isRecord } from '../samples/arrived.js';
 import type { ArrivingSamples, RowsLike } from '../samples/arriving.js';
@@ -91,7 +91,7 @@ const fileFrame = (
 
 /** Rows that come by the names of columns, in memory or in a stream. @throws DlAdmmError as `frameOf`, and ERR_DLADMM_ARGUMENT where none are known */
 async function namedFrame(rows: unknown, name: string, { columns }: Knowing, reading: ReadingOptions): Promise<Frame> {
-  checkInMemory(rows, name);
+  checkNoStore(rows, name);
   const frame = await frameOf(rows as never, { name, ...reading, known: columns && tableColumns(columns) });
   const rules = { nameless: 'the model', ...(columns && { columns }) };
   if (frame.records) checkOrdered(rules, frame.columns, name);

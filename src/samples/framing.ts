@@ -1,5 +1,4 @@
 /** Records, tables and streams as a Frame: each column is gathered value by value, and is of the kind that its values turn out to be. */
-
 import { types } from 'node:util';
 import { throwIfAborted, untilAborted } from '../core/abort.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';

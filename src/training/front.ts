@@ -4,7 +4,7 @@ import { DISPOSE } from '../core/dispose.js';
 import { expected, listed } from '../core/errors.js';
 import { isFile, readFrame } from '../datasets/frame-file.js';
 import { DIALECT } from '../formats/csv.js';
-import { checkInMemory, type StoredSamples, storeOf } from '../formats/sample-file.js';
+import { checkNoStore, type StoredSamples, storeOf } from '../formats/sample-file.js';
 import { classCount, type Loss } from '../network/network.js';
 import { completed, NOTHING, pick } from '../network/schema.js';
 import { isNames } from '../samples/arrived.js';
@@ -192,7 +192,7 @@ export async function frameFor(rows: Rows, given: Given, name: string): Promise<
   };
   if (isFile(rows)) return readFrame(rows, reading);
   checkObject(rows, 'records, a table, a stream, or the path of a file', name);
-  checkInMemory(rows, name);
+  checkNoStore(rows, name);
   const known = tableColumns(learntColumns(pick({ columns: COLUMNS }, given)));
   return frameOf(rows as never, { name, ...(signal && { signal }), ...(known.length > 0 && { known }) });
 }
