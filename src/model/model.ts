@@ -36,7 +36,7 @@ import { encodeOnnx } from './onnx/export.js';
 import type { OnnxOptions } from './options.js';
 import type { ModelParts } from './parts.js';
 import { codesOf, type Quantisation, quantisationText } from './quantisation.js';
-import { TrainedNetwork } from './trained.js';
+import { type ModelSummary, TrainedNetwork } from './trained.js';
 
 /** Entries that one call of the addon takes: enough to be fast, few enough not to hold up the event loop. */
 const CHUNK_ENTRIES = 2 ** 19;
@@ -63,6 +63,15 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     this.biases = parts.biases;
     const { columns, quantisation } = parts;
     Object.assign(this, present({ columns, quantisation }));
+  }
+
+  override toJSON(): ModelSummary {
+    const columns = this.columns?.map(({ name }) => name);
+    return { ...super.toJSON(), ...present({ columns }) };
+  }
+
+  protected override get parameters(): number {
+    return super.parameters + this.biases.reduce((sum, { length }) => sum + length, 0);
   }
 
   /**

@@ -18,6 +18,24 @@ import {
   type Note,
 } from './parts.js';
 
+/** What `console.log` asks for. */
+const INSPECT: unique symbol = Symbol.for('nodejs.util.inspect.custom') as never;
+
+/** What a model is, without its parameters. */
+export interface ModelSummary extends Network {
+  readonly kind: NetworkKind;
+  readonly dtype: Dtype;
+  /** How many numbers were learnt. */
+  readonly parameters: number;
+  readonly classes?: readonly string[];
+  readonly target?: string | readonly string[];
+  /** The names of the columns that are features. */
+  readonly columns?: readonly string[];
+  readonly threshold?: number;
+  readonly note?: Note;
+  readonly diverged?: Divergence;
+}
+
 /** What trained networks of all kinds have in common: their parts, a native copy of them, files, an end. */
 export abstract class TrainedNetwork<K extends NetworkKind, N extends { close(): void }, L extends Loss> {
   readonly kind: K;
@@ -93,6 +111,22 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
     this.#native = undefined;
   }
 
+  /**
+   * What the model is, without its parameters: this is what `JSON.stringify` and `console.log` show, as a log or an answer would
+   * have no use for a million weights. `save` writes it whole.
+   */
+  toJSON(): ModelSummary {
+    const { kind, network, dtype, classes, target, threshold, note, diverged } = this;
+    const known = present({ classes, target, threshold, note, diverged });
+    return { kind, ...(network as Network), dtype, parameters: this.parameters, ...known };
+  }
+
+  /** @internal */
+  [INSPECT](depth: number, options: object, inspect: (value: unknown, options: object) => string): string {
+    const { name } = this.constructor;
+    return depth < 0 ? `[${name}]` : `${name} ${inspect(this.toJSON(), options)}`;
+  }
+
   /** As `close`, at the end of a `using` block. */
   [DISPOSE](): void {
     void this.close();
@@ -141,6 +175,11 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
       threads: this.#threads,
     });
     return this.#native;
+  }
+
+  /** How many numbers were learnt. */
+  protected get parameters(): number {
+    return this.weights.reduce((sum, { length }) => sum + length, 0);
   }
 
   /** n_0. */
