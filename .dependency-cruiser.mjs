@@ -46,7 +46,7 @@ export default {
       name: 'no-circle',
       comment: 'Two files that need each other, if only for a type, are one idea in two places or a type in the wrong one',
       severity: 'error',
-      from: { path: '^src/' },
+      from: { path: '^(?:src|bench)/' },
       to: { circular: true },
     },
     {
@@ -84,7 +84,7 @@ export default {
       name: 'resolvable',
       comment: 'An import leads somewhere; the packages with addons are made from this one, and not there to be found',
       severity: 'error',
-      from: {},
+      from: { path: '^src/' },
       to: { couldNotResolve: true, pathNot: '^@dladmm/' },
     },
     {

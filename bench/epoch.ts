@@ -8,8 +8,9 @@
  * fastest of many short runs of steps.
  */
 import { EPOCH_WAYS, epochFloor, type Metric, OPTIMIZERS, type Optimizer } from './floor/epoch.js';
-import { bestSeconds, byTurns, flopsOf, secondsOf } from './floor/products.js';
+import { bestSeconds, flopsOf, secondsOf } from './floor/products.js';
 import type { EpochReply, Method } from './floor/trainer.js';
+import { byTurns } from './floor/turns.js';
 import { choice, count, DTYPE, layers, program, THREADS, told } from './harness/program.js';
 import { measured } from './harness/results.js';
 import { median } from './harness/statistics.js';

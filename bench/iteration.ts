@@ -6,8 +6,9 @@
  * Two child processes take turns, so that a drift of the machine's speed meets both: one trains, the other multiplies.
  */
 import { factorFlops, floorProducts, ITERATION_WAYS, SOLVERS } from './floor/iteration.js';
-import { bestSeconds, byTurns, flopsOf, keyOf, secondsOf } from './floor/products.js';
+import { bestSeconds, flopsOf, keyOf, secondsOf } from './floor/products.js';
 import type { IterationReply } from './floor/trainer.js';
+import { byTurns } from './floor/turns.js';
 import { choice, count, DTYPE, layers, program, THREADS } from './harness/program.js';
 import { measured } from './harness/results.js';
 import { median } from './harness/statistics.js';

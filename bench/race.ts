@@ -16,7 +16,8 @@ import { count, file, flag, layers, program, real, STUDY, say, some, text, told 
 import { earlier, keep, machine, resultFile } from './harness/results.js';
 import { classesOf, follow, heldOut } from './harness/samples.js';
 import { median } from './harness/statistics.js';
-import { BEST, GRIDS, optionsOf, runsIn, type Setting, settingText, type Tuning } from './race/settings.js';
+import { type Run, runsIn, type Tuning } from './race/runs.js';
+import { BEST, GRIDS, optionsOf, type Setting, settingText } from './race/settings.js';
 
 const OPTIONS = {
   dataset: text('mnist'),
@@ -37,18 +38,6 @@ const HELD_OUT = 1 / 6;
 
 /** Times of one setting differ by so much. */
 const NEARLY = 1.1;
-
-/** How one run of a race went. */
-export interface Run {
-  readonly setting: Setting;
-  readonly seed: number;
-  /** Accuracy after each epoch, or part of one, on what judges the run, and seconds of training until its end. */
-  readonly accuracies: readonly number[];
-  readonly elapsed?: readonly number[];
-  /** The same where the target was reached. */
-  readonly seconds?: number;
-  readonly epochs?: number;
-}
 
 interface Median {
   readonly setting: string;

@@ -1,7 +1,7 @@
 /** dlADMM with its defaults by iteration, beside its peers, and against the clock. */
 import type { CompareCurve, Comparison } from '../compare/curves.js';
 import { along, coloured, figure, lines, logAlong, type TopLevelSpec } from '../harness/figures.js';
-import { runsIn, type Tuning } from '../race/settings.js';
+import { runsIn, type Tuning } from '../race/runs.js';
 
 /** Test accuracy, augmented Lagrangian and residuals; ‖r_l‖ is the root of the sum over the samples. */
 export function accuracyOf(dladmm: readonly Comparison[]): TopLevelSpec {

@@ -8,7 +8,7 @@ import { type GraphResult, specificationOf as graph } from '../graph/result.js';
 import { GRAPHS } from '../graph/settings.js';
 import type { TopLevelSpec } from '../harness/figures.js';
 import { result } from '../harness/results.js';
-import type { Tuning } from '../race/settings.js';
+import type { Tuning } from '../race/runs.js';
 import { frontierOf, type Judged } from './frontier.js';
 import { accuracyOf, peersOf, soonerOf } from './full-batch.js';
 import { type Pruned, prunedOf } from './pruned.js';

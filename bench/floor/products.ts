@@ -1,8 +1,6 @@
 /** The products that an algorithm cannot do without, and how long they take at the best rate that this machine reaches. */
 import type { Dtype } from 'dladmm';
-import { startChild } from '../harness/child.js';
 import { median, sum } from '../harness/statistics.js';
-import type { TrainerRequest } from './trainer.js';
 
 /** Ways to carry out a product; a team's thread takes a share of the samples, a block of the result, or a slice of the sum. */
 export type Way = 'openblas' | 'team-blocks' | 'team-shares' | 'team-slices';
@@ -39,20 +37,6 @@ export interface FloorReply {
 
 export const keyOf = ({ product, inputs, outputs, samples }: FloorProduct): string =>
   `${product} ${inputs} ${outputs} ${samples}`;
-
-/** A trainer and the multiplier in processes of their own take turns, so that a drift of the machine's speed meets both. */
-export async function byTurns<Reply>(begin: TrainerRequest, floor: FloorRequest, rounds: number) {
-  using trainer = startChild<TrainerRequest | 'next', Reply>('floor/trainer');
-  using multiplier = startChild<FloorRequest, FloorReply>('floor/multiplier');
-  const replies: Reply[] = [];
-  const floors: FloorReply[] = [];
-  await trainer.ask(begin);
-  for (let round = 0; round < rounds; round += 1) {
-    replies.push(await trainer.ask('next'));
-    floors.push(await multiplier.ask(floor));
-  }
-  return { replies, floors };
-}
 
 /** 2 n_in n_out samples, so often as it is needed. */
 export const flopsOf = (products: readonly FloorProduct[]): number =>

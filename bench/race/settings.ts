@@ -1,6 +1,5 @@
 import type { GradientOptions, LearningRate, MinibatchOptions } from 'dladmm/solvers';
 import { combinations } from '../harness/study.js';
-import type { Run } from '../race.js';
 
 /** How one run of a race is set: a solver, its options as JSON can hold them, and how its learning rate falls. */
 export interface Setting {
@@ -118,10 +117,3 @@ export const BEST: Readonly<Record<string, Readonly<Record<string, Setting>>>> =
   mnist: MNIST,
   'fashion-mnist': FASHION_MNIST,
 };
-
-/** What `--tune --out` wrote: its head, and by method what was tried. */
-export type Tuning = Readonly<Record<string, unknown>> & { readonly dataset: string };
-
-/** The runs in an entry of it, where that is of a method. */
-export const runsIn = (entry: unknown, name: 'tried' | 'runs'): readonly Run[] =>
-  (entry as Partial<Record<typeof name, readonly Run[]>> | null)?.[name] ?? [];
