@@ -1,6 +1,4 @@
-// The updates of the graph splitting, and a sweep of them.
-#pragma once
-
+// The updates of dlADMM on a graph (arXiv 2112.11619), and a sweep of them.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -15,6 +13,8 @@
 namespace dladmm {
 
 // --- what the updates with the activation inside the square have in common ---
+
+namespace {
 
 // f'(x) from x and y = f(x), whichever tells.
 template <typename F, typename T>
@@ -50,6 +50,8 @@ template <typename T>
   });
   return changes;
 }
+
+}  // namespace
 
 template <typename T>
 template <typename Scale, typename Accepts>
@@ -445,5 +447,15 @@ double GraphState<T>::product_seconds(std::span<const GraphUpdate> updates, int 
   }
   return sum;
 }
+
+#define DLADMM_INSTANTIATE(T)                                                                                     \
+  template void GraphState<T>::run(std::span<const GraphUpdate>, const GraphPenalties&, const std::atomic<bool>&, \
+                                   GraphSweepRecord&);                                                            \
+  template OutputMeasures GraphState<T>::measure_output(double);                                                  \
+  template OutputRows<T> GraphState<T>::output_rows(Rows);                                                        \
+  template double GraphState<T>::product_seconds(std::span<const GraphUpdate>, int);
+DLADMM_INSTANTIATE(float)
+DLADMM_INSTANTIATE(double)
+#undef DLADMM_INSTANTIATE
 
 }  // namespace dladmm
