@@ -7,6 +7,7 @@
 #include <cmath>
 #include <vector>
 
+#include "core/gradient/draw.hpp"
 #include "core/metric/state.hpp"
 #include "test/check.hpp"
 #include "test/numbers.hpp"
