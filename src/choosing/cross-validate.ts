@@ -13,7 +13,7 @@ import { fit, train } from '../training/fit.js';
 import { checkOptionNames } from '../training/plan.js';
 import type { Status } from '../training/result.js';
 import { type Data, type Divided, divided } from './divided.js';
-import { foldsOf } from './folds.js';
+import { foldsOf, groupsOf } from './folds.js';
 import { type AnyOptions, FOLDS, type FoldOptions } from './options.js';
 import { inParallel } from './parallel.js';
 
@@ -84,7 +84,7 @@ export async function settingOf(
   const parted = await divided(data, { ...options, ...(signal && { signal }) });
   const { stratified = parted.labels !== undefined } = rules;
   if (stratified && !parted.labels) throw expected('false, as values have no classes', 'stratified', stratified);
-  const of = typeof groups === 'string' ? await parted.column(groups) : groups;
+  const of = typeof groups === 'string' ? await parted.column(groups) : await groupsOf(groups);
   if (of !== undefined && !(typeof of === 'object' && of.length === parted.samples)) {
     const text = `the name of a column, or a value for each of ${parted.samples} samples`;
     throw expected(text, 'groups', groups, 'ERR_DLADMM_SHAPE');

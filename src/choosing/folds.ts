@@ -1,4 +1,5 @@
 /** Which samples are held out together: by chance, so that every class keeps its share, or so that a group stays whole. */
+import { types } from 'node:util';
 import { expected } from '../core/errors.js';
 import { shuffledIndices } from '../datasets/split.js';
 import { breathe, inTurns, pause, turn } from '../tensor/inputs.js';
@@ -10,6 +11,24 @@ export interface FoldRules {
   readonly labels?: ArrayLike<unknown> | undefined;
   /** Samples of one group are held out together. */
   readonly groups?: ArrayLike<unknown> | undefined;
+}
+
+/**
+ * A value for each sample by which it belongs to a group: of dates their time, as two of one time are two objects.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT for other objects, of which no two are the same
+ */
+export async function groupsOf(groups: ArrayLike<unknown> | undefined): Promise<ArrayLike<unknown> | undefined> {
+  if (groups === undefined || ArrayBuffer.isView(groups)) return groups;
+  const values: unknown[] = [];
+  await inTurns(groups.length, (i) => {
+    const value = groups[i];
+    const date = types.isDate(value);
+    if (!date && (typeof value === 'function' || (typeof value === 'object' && value !== null)))
+      throw expected('texts, numbers or dates, which are the same for what belongs together,', `groups[${i}]`, value);
+    values.push(date ? value.getTime() : value);
+  });
+  return values;
 }
 
 /** The samples that each fold holds out, in their order; the event loop runs in between. */

@@ -6,6 +6,7 @@ import { crossValidate } from '../../src/choosing.js';
 import { seededRandom } from '../../src/core/random.js';
 import { DlAdmmError, type Evaluation, fit } from '../../src/index.js';
 import { takeRows } from '../../src/samples/frame.js';
+import { expectFailure } from '../formats/support.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'dladmm-choosing-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -158,6 +159,25 @@ describe('cross-validation', () => {
     await expect(work).rejects.toMatchObject({ code: 'ERR_DLADMM_ABORTED' });
     const before = crossValidate(trees, OLD, { signal: AbortSignal.abort() });
     await expect(before).rejects.toMatchObject({ code: 'ERR_DLADMM_ABORTED' });
+  });
+
+  test('keeps samples of one day together, though each has a date of its own', async () => {
+    const x = trees.map(({ score }) => [score]);
+    const labels = trees.map(({ old }) => old);
+    const groups = trees.map((_, i) => new Date(2024, 0, 1 + (i % 6)));
+    const { folds } = await crossValidate({ x, labels }, { hidden: [2], epochs: 1 }, { folds: 3, groups });
+    expect(folds.map(({ rows }) => new Set(rows.map((row) => row % 6)).size)).toEqual([2, 2, 2]);
+    const lists = trees.map((_, i) => [i % 6]);
+    await expectFailure(
+      () => crossValidate({ x, labels }, { hidden: [2] }, { groups: lists }),
+      'ERR_DLADMM_ARGUMENT',
+      /the same for what belongs together, for groups\[0\] but received an array/,
+    );
+  });
+
+  test('takes a weight for each sample, and no more', async () => {
+    const weights = Array.from({ length: 300 }, () => 1);
+    await expectFailure(() => crossValidate(trees, { ...OLD, weights }), 'ERR_DLADMM_SHAPE', /240 numbers/);
   });
 
   test('is refused by name for what it cannot take', async () => {
