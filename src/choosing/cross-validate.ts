@@ -4,10 +4,10 @@ import { checkObject } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { availableThreads } from '../core/info.js';
 import type { Evaluation } from '../judging/evaluation.js';
-import { isTelling, METRIC_NAMES, METRICS, type Metric } from '../judging/metrics.js';
+import { checkMetric, isTelling, METRIC_NAMES, METRICS, type Metric } from '../judging/metrics.js';
 import { aligned, numberText, printable } from '../judging/text.js';
 import type { Model } from '../model/model.js';
-import type { Metrics } from '../network/metrics.js';
+import { type Metrics, metricsOfLoss } from '../network/metrics.js';
 import { type Complete, readOptions } from '../network/schema.js';
 import { fit, train } from '../training/fit.js';
 import { checkOptionNames } from '../training/plan.js';
@@ -108,9 +108,15 @@ export async function settingOf(
   };
 }
 
-/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE for options that no training takes */
-export const checkTraining = ({ data, complete }: Setting, options: AnyOptions): void =>
-  void train(data.whole as never, complete(options) as never);
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, … for options that no training takes, and a metric that their models have not */
+export function checkTraining({ data, complete }: Setting, options: AnyOptions, metric: Metric = 'loss'): void {
+  const all = complete(options);
+  data.optionsOn(NOBODY, all);
+  train(data.whole as never, all as never);
+  checkMetric(metric, metricsOfLoss(all.loss ?? data.loss, all.calibrate), 'metric');
+}
+
+const NOBODY = new Int32Array(0);
 
 /** Trains on all samples but those of a fold (or on some of these), and judges by those. */
 export async function judgeFold(
@@ -122,13 +128,14 @@ export async function judgeFold(
     signal,
   }: { readonly rows: Int32Array; readonly trained: Int32Array; readonly signal?: AbortSignal | undefined },
 ): Promise<Fold> {
-  const all = { ...data.optionsOn(trained, complete(options)), ...(signal && { signal }) };
+  const told = complete(options);
+  const all = { ...data.optionsOn(trained, told), ...(signal && { signal }) };
   const {
     model: made,
     status,
     iterations,
     seconds,
-  } = await fit((await data.part(trained, true)) as never, all as never);
+  } = await fit((await data.part(trained, told)) as never, all as never);
   using model = made as Model;
   throwIfAborted(signal, 'Cross-validation');
   const scores = status.kind === 'diverged' ? undefined : await model.evaluate((await data.part(rows)) as never);

@@ -3,7 +3,7 @@ import { checkKeys, checkObject } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { toJson } from '../core/json.js';
 import { native } from '../core/native.js';
-import { classCount, classifies } from '../network/network.js';
+import { classCount, classifies, type Loss } from '../network/network.js';
 import { SEED } from '../network/schema.js';
 import { isNames } from '../samples/arrived.js';
 import { areSamples } from '../samples/arriving.js';
@@ -12,8 +12,9 @@ import { type Frame, type FrameColumn, namedColumn, takeRows, valueAt } from '..
 import { isGraph } from '../samples/graph-samples.js';
 import { someRows } from '../samples/hold-out.js';
 import { type Target, targetsOf, targetText, taskOf } from '../samples/targets.js';
+import { type WeightsLike, weightsOf } from '../samples/weights.js';
 import { allRows, asSamples, breathe, inTurns, type RowSource } from '../tensor/inputs.js';
-import { frameFor, readyOf, wantedBy } from '../training/front.js';
+import { DEFAULT_LOSS, frameFor, readyOf, wantedBy } from '../training/front.js';
 import { goalOf, ordered } from '../training/goal.js';
 import type { Rows } from '../training/options.js';
 import type { TrainingData } from '../training/result.js';
@@ -27,12 +28,14 @@ export interface Divided {
   readonly samples: number;
   /** The class of each sample; of values nothing. */
   readonly labels: ArrayLike<unknown> | undefined;
+  /** What a training makes small where its options do not say. */
+  readonly loss: Loss;
   /** What a training of a part is told, so that it has the classes of the whole. */
   readonly told: AnyOptions;
   /** All of them, as they came. */
   readonly whole: Data;
-  /** To judge by, all counting alike, or to train on, by their weights. */
-  part(rows: Int32Array, trains?: boolean): Data | Promise<Data>;
+  /** To judge by, all counting alike, or to train on by options, whose weights they then have. */
+  part(rows: Int32Array, trains?: AnyOptions): Data | Promise<Data>;
   /** The options of a training on some of them. */
   optionsOn(rows: Int32Array, options: AnyOptions): AnyOptions;
   /** The values of a column. @throws DlAdmmError ERR_DLADMM_ARGUMENT */
@@ -69,13 +72,15 @@ async function ofRows(rows: Rows, options: AnyOptions): Promise<Divided> {
   const wanted = await wantedBy(whole, target, given);
   const { task } = wanted;
   const told = { target, task, ...(typeof options.weights === 'string' && { weights: options.weights }) } as const;
-  const weights = typeof options.weights === 'object' ? options.weights : undefined;
-  const optionsOn = (of: Int32Array, own: AnyOptions) => (weights ? { ...own, weights: someOf(weights, of) } : own);
+  const weighed = (weights: unknown) => weightsOf(weights, whole.rows, 'weights');
+  const weights = typeof options.weights === 'object' ? weighed(options.weights) : undefined;
+  const optionsOn = (of: Int32Array, own: AnyOptions) => {
+    const all = own.weights === undefined || own.weights === options.weights ? weights : own.weights;
+    return typeof all === 'object' ? { ...own, weights: someOf(weighed(all), of) } : own;
+  };
   const beside = {
-    samples: whole.rows,
-    whole,
-    optionsOn,
-    checksum: async () => checksumOf(whole.columns.map(bytesOfColumn)),
+    ...{ samples: whole.rows, whole, optionsOn, loss: options.loss ?? DEFAULT_LOSS[task] },
+    checksum: async () => checksumOf([...whole.columns.map(bytesOfColumn), ...bytesOfAny(weights)]),
   };
   const column = async (which: string) => {
     const found = namedColumn(whole, which, 'groups');
@@ -122,15 +127,23 @@ async function withTexts(
 
 async function ofSamples(data: TrainingData, options: AnyOptions): Promise<Divided> {
   const ready = await readyOf(data, { seed: SEED, holdsOut: false, ...options, validationShare: 0 });
-  const { x: rows, y: values, labels: given, classes: own, weights, ...rest } = ready.data;
+  const { x: rows, y: values, labels: given, classes: own, weights: counted, ...rest } = ready.data;
+  const weights = counted as WeightsLike | undefined;
   const [x, y] = [rows, values] as unknown as readonly [RowSource, RowSource | undefined];
   const { loss, outputs } = ready;
   const names = classifies(loss) ? namesOf(given as never, own, options.classes, classCount(loss, outputs)) : undefined;
   const labels = names && classNumbers(given as never, own, names, x.rows, names.classes.length, 'data.labels');
   const classes = names?.classes;
+  /** Those of the samples, or of options that the samples have not been taken in by. */
+  const weightsBy = (own: AnyOptions) => {
+    if (own.weights === undefined || own.weights === options.weights) return weights;
+    if (weights === undefined) return weightsOf(own.weights, x.rows, 'weights');
+    throw expected('none, as the samples have some,', 'weights', own.weights);
+  };
   return {
     samples: x.rows,
     labels,
+    loss,
     // Parts of rows of 0 and 1 do not say that they are labels.
     told: ready.task === 'multi-label' ? { loss } : {},
     whole: ready.data,
@@ -139,19 +152,27 @@ async function ofSamples(data: TrainingData, options: AnyOptions): Promise<Divid
       throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
     },
     // Weights go with the samples.
-    optionsOn: (_, { weights: __, ...own }) => own,
-    part: async (of, trains) => ({
-      ...rest,
-      x: asSamples(await someRows(x, of)),
-      ...(labels && classes && { labels: Int32Array.from(of, (row) => labels[row] as number), classes }),
-      ...(y && { y: asSamples(await someRows(y, of)), ...(own && { classes: own }) }),
-      ...(trains && weights && { weights: someOf(weights as ArrayLike<number>, of) }),
-    }),
+    optionsOn(_, told) {
+      weightsBy(told);
+      const { weights: __, ...own } = told;
+      return own;
+    },
+    part: async (of, trains) => {
+      const counts = trains && weightsBy(trains);
+      return {
+        ...rest,
+        x: asSamples(await someRows(x, of)),
+        ...(labels && classes && { labels: Int32Array.from(of, (row) => labels[row] as number), classes }),
+        ...(y && { y: asSamples(await someRows(y, of)), ...(own && { classes: own }) }),
+        ...(counts && { weights: someOf(counts, of) }),
+      };
+    },
     async checksum() {
       const { indptr, indices, values } = x.sparse ?? {};
       const features = indptr && indices && values ? [indptr, indices, values] : [await allRows(x)];
       const targets = labels ?? (y && (await allRows(y)));
-      return checksumOf([...features, targets as Float64Array].map(bytesOf).concat(encoder.encode(toJson(classes))));
+      const all = [...features, targets as Float64Array].map(bytesOf);
+      return checksumOf([...all, encoder.encode(toJson(classes)), ...bytesOfAny(weights)]);
     },
   };
 }
@@ -173,8 +194,12 @@ function namesOf(
   return { classes, ...kind };
 }
 
-const someOf = (weights: ArrayLike<number>, rows: Int32Array): Float64Array =>
+const someOf = (weights: WeightsLike, rows: Int32Array): Float64Array =>
   Float64Array.from(rows, (row) => weights[row] as number);
+
+/** Weights as bytes, where there are some. */
+const bytesOfAny = (weights: WeightsLike | undefined): readonly Uint8Array[] =>
+  weights ? [bytesOf(Float64Array.from(weights as ArrayLike<number>))] : [];
 
 const encoder = new TextEncoder();
 const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>

@@ -126,7 +126,7 @@ async function along(
 ): Promise<{ readonly ended: readonly Ended[]; readonly model: Model; readonly warnings?: readonly string[] }> {
   const { data, complete } = setting;
   const trained = rows && othersOf(data.samples, rows);
-  const part = trained ? await data.part(trained, true) : data.whole;
+  const part = trained ? await data.part(trained, options) : data.whole;
   const ended: Ended[] = [];
   let model: Model | undefined;
   let warnings: readonly string[] | undefined;

@@ -2,7 +2,7 @@
 import { onAbort, reached, unlessAborted } from '../core/abort.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { toJson } from '../core/json.js';
-import { checkMetric, METRICS, type Metric, metricsFor } from '../judging/metrics.js';
+import { METRICS, type Metric } from '../judging/metrics.js';
 import { aligned, numberText, printable } from '../judging/text.js';
 import type { Model } from '../model/model.js';
 import { type OptionsOf, readOptions } from '../network/schema.js';
@@ -153,12 +153,11 @@ export async function search(data: Data, space: SearchSpace, options: SearchOpti
   const { fixed, changing } = partedSpace(space);
   const setting = await unlessAborted(signal, () => settingOf(data, fixed, rules));
   if (setting === undefined) return endedEarly(signal, metric);
-  checkMetric(metric, metricsFor(setting.data.labels ? 'probabilities' : 'values'), 'metric');
   const optionsOf = memory(drawnOptions(changing, seed));
   // A slip should not cost the time of the trials before it.
   for (const number of numbersTo(Math.min(trials, CHECKED))) {
     const own = optionsOf(number);
-    if (own) checkTraining(setting, { ...fixed, ...own });
+    if (own) checkTraining(setting, { ...fixed, ...own }, metric);
   }
   const kept = await keptIn(resume, () => identityOf(setting, space, { seed, metric, method }));
   const stop = new AbortController();

@@ -93,5 +93,5 @@ export const metricsFor = (task: Task): readonly Metric[] =>
   METRIC_NAMES.filter((name) => {
     const { of } = METRICS[name];
     const also = (of === 'classes' && task === 'probabilities') || (of === 'values' && task === 'counts');
-    return of === 'anything' || of === task || also;
+    return of === 'anything' || of === task || also || (name === 'macroF1' && task === 'labels');
   });

@@ -176,7 +176,7 @@ async function weightsIn(frame: Frame, weights: string | WeightsLike): Promise<F
   return turn(weightsOf(values, frame.rows, called));
 }
 
-const DEFAULT_LOSS = {
+export const DEFAULT_LOSS = {
   classification: 'softmax-cross-entropy',
   regression: 'squared-error',
   'multi-label': 'sigmoid-cross-entropy',

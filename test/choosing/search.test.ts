@@ -247,3 +247,4 @@ test('wrong options are compile errors', () => {
   ];
   expect(compiled).toBeTypeOf('function');
 });
+    await refused({ ...space, loss: 'hinge' }, { metric: 'rocAuc' }, /'macroF1' or 'loss' for metric/);
