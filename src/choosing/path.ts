@@ -6,11 +6,11 @@
  * with hidden layers would stay where nothing is left of it (so does LassoNet; Lemhadri, Ruan, Tibshirani, JMLR 2021).
  */
 import { throwIfAborted } from '../core/abort.js';
-import { checkObject } from '../core/checks.js';
+import { checkKeys, checkObject } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
-import { present } from '../core/objects.js';
+import { isObject, present } from '../core/objects.js';
 import type { Evaluation } from '../judging/evaluation.js';
-import { checkMetric, METRICS, type Metric, metricsFor, scoreOf } from '../judging/metrics.js';
+import { METRICS, type Metric, scoreOf } from '../judging/metrics.js';
 import { aligned, numberText, printable } from '../judging/text.js';
 import type { Model } from '../model/model.js';
 import { type OptionsOf, readOptions } from '../network/schema.js';
@@ -59,6 +59,7 @@ export interface PathResult {
 }
 
 const COUNT = 8;
+const MOST = 1000;
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
 function strengthsOf(given: Strengths): readonly number[] {
@@ -69,31 +70,39 @@ function strengthsOf(given: Strengths): readonly number[] {
     throw expected('numbers > 0', 'strengths', given, 'ERR_DLADMM_RANGE');
   }
   checkObject(given, '[1e-4, 1e-3, …] or { from, to, count }', 'strengths');
+  checkKeys(given, ['from', 'to', 'count'], 'strengths');
   const { from, to, count = COUNT } = given as Extract<Strengths, { readonly to: number }>;
-  if (!isPositive(from) || !isPositive(to) || !(Number.isInteger(count) && count >= 2)) {
-    throw expected('{ from, to } above 0, and a count of 2 at least,', 'strengths', given, 'ERR_DLADMM_RANGE');
+  if (!isPositive(from) || !isPositive(to) || !(Number.isInteger(count) && count >= 2 && count <= MOST)) {
+    throw expected(`{ from, to } above 0, and a count from 2 to ${MOST},`, 'strengths', given, 'ERR_DLADMM_RANGE');
   }
   const [least, most] = [Math.min(from, to), Math.max(from, to)];
   return Array.from({ length: count }, (_, i) => least * (most / least) ** (i / (count - 1)));
 }
 
-const STRENGTHS: readonly (keyof WeightTerms)[] = ['l1', 'l2', 'inputs', 'neurons', 'nuclear'];
+const STRENGTHS = ['l1', 'l2', 'inputs', 'neurons', 'nuclear'] as const satisfies readonly (keyof WeightTerms)[];
 
 /** The terms of one layer with their strengths so many times as great; bounds stay. */
 const times = (terms: WeightTerms, strength: number): WeightTerms =>
   Object.fromEntries(
     Object.entries(terms).map(([name, value]) => [
       name,
-      STRENGTHS.includes(name as keyof WeightTerms) && typeof value === 'number' ? strength * value : value,
+      STRENGTHS.includes(name as (typeof STRENGTHS)[number]) && typeof value === 'number' ? strength * value : value,
     ]),
   );
 
-function regularisedBy({ regularise }: AnyOptions, strength: number): AnyOptions {
-  const { W = { l1: 1 } } = (regularise ?? {}) as { readonly W?: WeightTerms | readonly WeightTerms[] };
-  const all = Array.isArray(W)
-    ? (W as readonly WeightTerms[]).map((each) => times(each, strength))
-    : times(W as WeightTerms, strength);
-  return { regularise: { W: all } } as AnyOptions;
+/** The same regulariser so many times as strong; what is none is left as it is, for the trainings to refuse. */
+function regularisedBy({ regularise = {} }: AnyOptions, strength: number): AnyOptions {
+  if (!isObject(regularise)) return { regularise };
+  const { W = { l1: 1 } } = regularise;
+  const stronger = (terms: unknown): unknown => (isObject(terms) ? times(terms, strength) : terms);
+  return { regularise: { ...regularise, W: Array.isArray(W) ? W.map(stronger) : stronger(W) } } as AnyOptions;
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT where no strength has an effect */
+function checkStrong(options: AnyOptions): void {
+  const { W } = regularisedBy(options, 1).regularise as { readonly W: unknown };
+  const isStrong = (terms: unknown): boolean => isObject(terms) && STRENGTHS.some((name) => Number(terms[name]) > 0);
+  if (![W].flat().some(isStrong)) throw expected(`a strength (${STRENGTHS.join(', ')})`, 'regularise.W', W);
 }
 
 /** How the training of the next strength begins. */
@@ -160,17 +169,13 @@ async function along(
 export async function path(data: Data, options: AnyOptions, rules: PathOptions): Promise<PathResult> {
   checkObject(options, 'an object', 'options');
   const { strengths: given, metric, rule, refit, signal, ...folds } = readOptions(PATH, rules, 'rules');
-  if (
-    options.initialisation !== undefined &&
-    typeof options.initialisation === 'object' &&
-    'network' in options.initialisation
-  ) {
+  if (isObject(options.initialisation) && 'network' in options.initialisation) {
     throw expected('no model, as the path has its own,', 'initialisation', options.initialisation);
   }
   const strengths = strengthsOf(given);
   const setting = await settingOf(data, { ...options, ...regularisedBy(options, 1) }, { ...folds, signal } as never);
-  checkMetric(metric, metricsFor(setting.data.labels ? 'probabilities' : 'values'), 'metric');
-  for (const strength of strengths) checkTraining(setting, { ...options, ...regularisedBy(options, strength) });
+  for (const strength of strengths) checkTraining(setting, { ...options, ...regularisedBy(options, strength) }, metric);
+  checkStrong(options);
   const found: (readonly Ended[])[] = [];
   await inParallel(setting.parallel, signal, function* (own) {
     for (const [i, rows] of setting.folds.entries()) {
@@ -178,7 +183,7 @@ export async function path(data: Data, options: AnyOptions, rules: PathOptions):
         const { ended, model } = await along(setting, options, strengths, { rows, signal: own });
         void model.close();
         found[i] = ended;
-        setting.ended();
+        await setting.ended();
       };
     }
   });

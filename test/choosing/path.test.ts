@@ -1,5 +1,6 @@
 /** A path of strengths: from the least to the greatest, each from the weights before, judged by what is held out. */
 import { writeFile } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { type AnyOptions, path, type Strengths } from '../../src/choosing.js';
 import { fit, type Model } from '../../src/index.js';
@@ -89,6 +90,7 @@ describe('a path of strengths', () => {
     ['0', [0, 1]],
     ['a range from 0', { from: 0, to: 1 }],
     ['a range of one', { from: 1, to: 2, count: 1 }],
+    ['a range of more than anybody waits for', { from: 1, to: 2, count: 1e12 }],
   ] as const)('tells of strengths that are none: %s', async (_, given) => {
     await expectFailure(
       () => path(data, options, { strengths: given as unknown as Strengths }),
@@ -100,5 +102,33 @@ describe('a path of strengths', () => {
   test('tells of a solver that takes no regulariser', async () => {
     const kfac = { solver: 'kfac', target: 'y', hidden: [2], regularise: { W: { l1: 1 } } } as never;
     await expectFailure(() => path(rows, kfac, { strengths: [1] }), 'ERR_DLADMM_ARGUMENT', /regularise/);
+  });
+
+  test.each([
+    ['a slip in a range', {}, { strengths: { from: 1, to: 2, cuont: 3 } }, /cuont.*did you mean count/],
+    ['a slip in a regulariser', { regularise: { w: { l1: 1 } } }, {}, /Expected only W for regularise/],
+    ['no regulariser', { regularise: 5 }, {}, /for regularise but received 5/],
+    ['terms without a strength', { regularise: { W: { min: 0 } } }, {}, /a strength.*for regularise\.W/],
+    ['no terms', { regularise: { W: null } }, {}, /for regularise\.W but received null/],
+    ['no beginning', { initialisation: null }, {}, /for initialisation but received null/],
+  ])('is refused for %s', async (_, told, rules, message) => {
+    const own = { ...options, ...told } as never;
+    await expectFailure(() => path(data, own, { strengths: [1], ...rules } as never), 'ERR_DLADMM_ARGUMENT', message);
+  });
+
+  test('waits for whom it tells of a fold, and ends where they fail', async () => {
+    const onFold = async () => {
+      await setTimeout(1);
+      throw new Error('mine');
+    };
+    const few = { ...options, epochs: 1 };
+    await expect(path(data, few, { strengths: [1], folds: 2, parallel: 1, onFold })).rejects.toThrow('mine');
+  });
+
+  test('is judged by what its loss has: of counts their deviance', async () => {
+    const counts = { x: data.x, y: data.y.map((_, i) => i % 4) };
+    const poisson = { ...options, loss: 'poisson', epochs: 2 } as const;
+    const { best } = await path(counts, poisson, { strengths: [1], folds: 2, metric: 'poissonDeviance' });
+    expect(best.value).toBeGreaterThan(0);
   });
 });
