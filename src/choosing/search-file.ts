@@ -17,12 +17,20 @@ export interface Kept {
   add(trial: Trial): Promise<void>;
 }
 
+const isNumber = (value: unknown): boolean => typeof value === 'number';
+
+const isSpread = (value: unknown): boolean =>
+  isObject(value) && [value.mean, value.sd, value.se, value.folds].every(isNumber);
+
 const isTrial = (value: unknown): value is Trial =>
   isObject(value) &&
   Number.isInteger(value.number) &&
   Number.isInteger(value.samples) &&
+  (value.value === undefined || isNumber(value.value)) &&
+  isNumber(value.seconds) &&
   isObject(value.options) &&
-  isObject(value.scores);
+  isObject(value.scores) &&
+  Object.values(value.scores).every(isSpread);
 
 /** @throws DlAdmmError ERR_DLADMM_FORMAT, ERR_DLADMM_CHECKPOINT where the file is of another search, ERR_DLADMM_FILE */
 async function trialsIn(path: string, identity: Identity): Promise<readonly Trial[]> {
@@ -37,15 +45,13 @@ async function trialsIn(path: string, identity: Identity): Promise<readonly Tria
   } catch (cause) {
     throw new DlAdmmError('ERR_DLADMM_FORMAT', `${path} is no file of a search: it is not JSON`, { cause });
   }
-  if (
-    !isObject(found) ||
-    found.format !== FORMAT ||
-    !isObject(found.identity) ||
-    !Array.isArray(found.trials) ||
-    !found.trials.every(isTrial)
-  ) {
+  if (!isObject(found) || found.format !== FORMAT) {
     const what = isObject(found) && 'format' in found ? describe(found.format) : describe(found);
     const why = `Expected a file of a search (${FORMAT}) for resume but ${path} is ${what}`;
+    throw new DlAdmmError('ERR_DLADMM_FORMAT', why);
+  }
+  if (!isObject(found.identity) || !Array.isArray(found.trials) || !found.trials.every(isTrial)) {
+    const why = `${path} is damaged: it is of a search, but what it says of its trials is not; name another file`;
     throw new DlAdmmError('ERR_DLADMM_FORMAT', why);
   }
   const stored = found.identity;

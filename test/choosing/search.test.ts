@@ -231,6 +231,12 @@ describe('a search is refused before the first trial:', () => {
 });
 
 test('wrong options are compile errors', () => {
+    const whole = JSON.parse(readFileSync(resume, 'utf8')) as { trials: readonly object[] };
+    for (const nonsense of [{ value: 'x' }, { value: null }, { scores: { loss: 5 } }, { seconds: 'y' }]) {
+      const trials = whole.trials.map((trial) => ({ ...trial, ...nonsense }));
+      writeFileSync(resume, JSON.stringify({ ...whole, trials }));
+      await refused([rows, space, { ...options, resume }], 'ERR_DLADMM_FORMAT', /damaged/);
+    }
   // Compiled, and never run.
   const compiled = (): unknown => [
     search(rows, { ...space, earlyStopping: [{ metric: 'rocAuc' }, { metric: 'prAuc', patience: 3 }] }),
