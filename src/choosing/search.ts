@@ -223,8 +223,8 @@ export async function search(data: Data, space: SearchSpace, options: SearchOpti
     forget();
   }
   if (signal?.aborted && ended.size === 0) return endedEarly(signal, metric);
-  const [best] = [...ended.values()].toSorted(byWorth(metric));
-  if (best?.value === undefined) {
+  const best = [...ended.values()].toSorted(byWorth(metric)).find(({ value }) => value !== undefined);
+  if (best === undefined) {
     const what = 'Expected a trial that converges but every one diverged: smaller learning rates may help';
     throw new DlAdmmError('ERR_DLADMM_NON_FINITE', what);
   }

@@ -164,6 +164,23 @@ describe('a search with a file', () => {
     const checkpoint = 'ERR_DLADMM_CHECKPOINT';
     await refused([other, space, { ...options, resume }], checkpoint, /samples/);
     await refused([rows, { ...space, epochs: 5 }, { ...options, resume }], checkpoint, /space/);
+  test('halves to one that diverges on all samples: then the best on fewer is the best', async () => {
+    const late = choice([
+      ({ step }: { step: number }) => (step > 24 ? 1e30 : 1e-2),
+      ({ step }: { step: number }) => 1e-6 * (step + 1),
+    ]);
+    const plain = { target: 'a', solver: 'sgd', batchSize: 32, epochs: 1, hidden: [8] } as const;
+    const rules = { trials: 3, folds: 2, method: 'halving' } as const;
+    const { best, trials } = await search(rowsOf(3200), { ...plain, learningRate: late }, rules);
+    expect(trials.map(({ samples, value }) => [samples, value === undefined])).toEqual(
+      expect.arrayContaining([
+        [1600, true],
+        [533, false],
+      ]),
+    );
+    expect(best.value).toEqual(expect.any(Number));
+  });
+
     await refused([rows, space, { ...options, folds: 3, resume }], checkpoint, /folds/);
     await refused([rows, space, { ...options, metric: 'rocAuc', resume }], checkpoint, /metric/);
     writeFileSync(resume, '{ "trials": [');
