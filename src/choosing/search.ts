@@ -23,7 +23,7 @@ import { checksumOf, type Data } from './divided.js';
 import { type AnyOptions, SEARCH } from './options.js';
 import { inParallel } from './parallel.js';
 import { type Identity, keptIn } from './search-file.js';
-import { checkSpace, drawnOptions, type SearchSpace, varying } from './space.js';
+import { checkSpace, drawnOptions, type Nameless, optionsJson, type SearchSpace, varying } from './space.js';
 import { byWorth, type Trial, trialOf } from './trial.js';
 
 /** How a search goes. */
@@ -116,12 +116,19 @@ function partedSpace(space: SearchSpace) {
   };
 }
 
+/** What a file has of what is in no JSON: of a function nothing, of parameters their checksum. */
+function storedName(value: Nameless): string {
+  if (typeof value === 'function') return '(a function)';
+  if (typeof value === 'bigint') return `${value}n`;
+  const all = [...value.weights, ...value.biases];
+  return checksumOf(all.map((part) => new Uint8Array(Float64Array.from(part).buffer)));
+}
+
 /** What a file has to be of, to go on from it. */
 async function identityOf({ data, folds }: Setting, space: SearchSpace, rules: Identity): Promise<Identity> {
-  const plain = (_: string, value: unknown): unknown => (typeof value === 'function' ? '(a function)' : value);
   return {
     samples: await data.checksum(),
-    space: JSON.parse(JSON.stringify(space, plain)) as unknown,
+    space: JSON.parse(optionsJson(space, storedName)) as unknown,
     folds: checksumOf(folds.map(({ buffer }) => new Uint8Array(buffer))),
     ...rules,
   };
@@ -192,7 +199,8 @@ export async function search(data: Data, space: SearchSpace, options: SearchOpti
         const own = optionsOf(number);
         if (own === undefined || signal.aborted) return;
         const known = kept.trials.find((trial) => trial.number === number && trial.samples === samples);
-        if (known) yield () => end(known, true);
+        // A file has no functions, nor models.
+        if (known) yield () => end({ ...known, options: own }, true);
         const folds: Fold[] = [];
         for (const [i, rows] of known ? [] : setting.folds.entries()) {
           yield async () => {

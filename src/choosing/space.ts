@@ -1,8 +1,9 @@
 /** What a search draws the options of a training from. */
 import { checkObject } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
-import { toJson } from '../core/json.js';
+import { isObject } from '../core/objects.js';
 import { type Random, seededRandom } from '../core/random.js';
+import type { Parameters } from '../network/parameters.js';
 import type { AnyOptions } from './options.js';
 
 /** How a value is drawn; plain data. */
@@ -87,6 +88,32 @@ function drawn(from: Distribution<unknown>, random: Random): unknown {
   return draw === 'uniform' ? low + share * (high - low) : low * (high / low) ** share;
 }
 
+/** What JSON has nothing of, or of many things the same. */
+export type Nameless = bigint | ((...args: never) => unknown) | Parameters;
+
+const isNameless = (value: unknown): value is Nameless =>
+  typeof value === 'bigint' ||
+  typeof value === 'function' ||
+  (isObject(value) && 'weights' in value && 'biases' in value);
+
+/** JSON of options, in which `nameOf` stands in for functions, and for parameters and models. */
+export const optionsJson = (value: unknown, nameOf: (value: Nameless) => unknown): string =>
+  JSON.stringify(value, function (this: Readonly<Record<string, unknown>>, key, entry: unknown) {
+    // As it is before its toJSON is asked.
+    const { [key]: own } = this;
+    return isNameless(own) ? nameOf(own) : entry;
+  });
+
+/** What is nameless is the same where it is the same thing. */
+function byIdentity() {
+  const met = new Map<Nameless, number>();
+  return (value: Nameless) => {
+    const { size } = met;
+    if (!met.has(value)) met.set(value, size);
+    return { met: met.get(value) };
+  };
+}
+
 /** Draws that may be the same as one before, in a row, before the space is taken for exhausted. */
 const TRIES = 1000;
 
@@ -94,6 +121,7 @@ const TRIES = 1000;
 export function* drawnOptions(space: SearchSpace, seed: number): Generator<Readonly<Record<string, unknown>>> {
   const random = seededRandom(seed);
   const before = new Set<string>();
+  const nameOf = byIdentity();
   for (let tries = 0; tries < TRIES; tries += 1) {
     const options = Object.fromEntries(
       Object.entries(space).map(([name, value]) => {
@@ -101,7 +129,7 @@ export function* drawnOptions(space: SearchSpace, seed: number): Generator<Reado
         return [name, from ? drawn(from, random) : value];
       }),
     );
-    const key = toJson(Object.fromEntries(varying(space).map((name) => [name, options[name]])));
+    const key = optionsJson(Object.fromEntries(varying(space).map((name) => [name, options[name]])), nameOf);
     if (before.has(key)) continue;
     before.add(key);
     tries = 0;

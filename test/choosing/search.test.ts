@@ -2,9 +2,18 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test, vi } from 'vitest';
-import { crossValidate, integer, logUniform, type SearchResult, search, type Trial } from '../../src/choosing.js';
+import {
+  choice,
+  crossValidate,
+  integer,
+  logUniform,
+  type SearchResult,
+  search,
+  type Trial,
+} from '../../src/choosing.js';
 import { seededRandom } from '../../src/core/random.js';
 import { DlAdmmError, fit } from '../../src/index.js';
+import { expectFailure } from '../formats/support.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'dladmm-search-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -91,6 +100,45 @@ describe('a search', () => {
     expect((await search(rows, few, { trials: 50, folds: 2 })).trials).toHaveLength(4);
   });
 
+  test('tells functions and models apart, which are the same as JSON', async () => {
+    const { x, labels } = { x: rows.map(({ a, b }) => [a, b]), labels: rows.map(({ near }) => near) };
+    const plain = { solver: 'adam', epochs: 1, layers: [2, 3, 2] } as const;
+    const models = await Promise.all([1, 2].map((seed) => fit({ x, labels }, { ...plain, seed })));
+    const initialisation = choice(models.map(({ model }) => model));
+    const { trials } = await search({ x, labels }, { ...plain, initialisation } as never, { trials: 9, folds: 2 });
+    expect(trials).toHaveLength(2);
+    const learningRate = choice([() => 1e-2, () => 1e-3]);
+    expect((await search(rows, { ...space, hidden: [4], learningRate }, { trials: 9, folds: 2 })).trials).toHaveLength(
+      2,
+    );
+  });
+
+  test('tries weights that vary, of rows and beside x', async () => {
+    const weights = choice([rows.map(() => 1), rows.map((_, i) => (i % 3 === 0 ? 5 : 0))]);
+    const options = { trials: 2, folds: 2 };
+    const plain = { solver: 'adam', epochs: 2, hidden: [4] } as const;
+    const beside = { x: rows.map(({ a, b }) => [a, b]), labels: rows.map(({ near }) => near) };
+    for (const { trials } of [
+      await search(rows, { ...plain, target: 'near', weights }, options),
+      await search(beside, { ...plain, weights }, options),
+    ]) {
+      expect(new Set(trials.map(({ value }) => value)).size).toBe(2);
+    }
+    const short = { ...plain, weights: choice([[1], [2]]) };
+    await expectFailure(() => search(beside, short, options), 'ERR_DLADMM_SHAPE', /150 numbers.*for weights/);
+    const twice = search({ ...beside, weights: rows.map(() => 1) }, { ...plain, weights }, options);
+    await expectFailure(() => twice, 'ERR_DLADMM_ARGUMENT', /none, as the samples have some, for weights/);
+  });
+
+  test('is judged by what its losses have: of any number of labels those', async () => {
+    const tagged = rows.map(({ a, b }) => ({ a, b, tags: a > b ? ['p', 'q'] : ['q'] }));
+    const plain = { solver: 'adam', epochs: 2, target: 'tags', hidden: [[], [4]] } as const;
+    for (const metric of ['microF1', 'macroF1', 'exactMatch'] as const) {
+      const { best } = await search(tagged, plain, { trials: 1, folds: 2, metric });
+      expect(best.value).toBe(best.scores[metric]?.mean);
+    }
+  });
+
   test('halves: all trials on few samples, the best of them on more', async () => {
     const many = rowsOf(3200);
     const told: Trial[] = [];
@@ -114,6 +162,23 @@ describe('a search', () => {
     ).toEqual(kept.sort());
     const again = await search(many, { ...space, epochs: 2 }, { trials: 9, folds: 2, method: 'halving', parallel: 1 });
     expect(untimed(again)).toEqual(untimed({ trials }));
+  });
+
+  test('halves to one that diverges on all samples: then the best on fewer is the best', async () => {
+    const late = choice([
+      ({ step }: { step: number }) => (step > 24 ? 1e30 : 1e-2),
+      ({ step }: { step: number }) => 1e-6 * (step + 1),
+    ]);
+    const plain = { target: 'a', solver: 'sgd', batchSize: 32, epochs: 1, hidden: [8] } as const;
+    const rules = { trials: 3, folds: 2, method: 'halving' } as const;
+    const { best, trials } = await search(rowsOf(3200), { ...plain, learningRate: late }, rules);
+    expect(trials.map(({ samples, value }) => [samples, value === undefined])).toEqual(
+      expect.arrayContaining([
+        [1600, true],
+        [533, false],
+      ]),
+    );
+    expect(best.value).toEqual(expect.any(Number));
   });
 
   test('prints as a table', async () => {
@@ -164,31 +229,52 @@ describe('a search with a file', () => {
     const checkpoint = 'ERR_DLADMM_CHECKPOINT';
     await refused([other, space, { ...options, resume }], checkpoint, /samples/);
     await refused([rows, { ...space, epochs: 5 }, { ...options, resume }], checkpoint, /space/);
-  test('halves to one that diverges on all samples: then the best on fewer is the best', async () => {
-    const late = choice([
-      ({ step }: { step: number }) => (step > 24 ? 1e30 : 1e-2),
-      ({ step }: { step: number }) => 1e-6 * (step + 1),
-    ]);
-    const plain = { target: 'a', solver: 'sgd', batchSize: 32, epochs: 1, hidden: [8] } as const;
-    const rules = { trials: 3, folds: 2, method: 'halving' } as const;
-    const { best, trials } = await search(rowsOf(3200), { ...plain, learningRate: late }, rules);
-    expect(trials.map(({ samples, value }) => [samples, value === undefined])).toEqual(
-      expect.arrayContaining([
-        [1600, true],
-        [533, false],
-      ]),
-    );
-    expect(best.value).toEqual(expect.any(Number));
-  });
-
     await refused([rows, space, { ...options, folds: 3, resume }], checkpoint, /folds/);
     await refused([rows, space, { ...options, metric: 'rocAuc', resume }], checkpoint, /metric/);
+    const whole = JSON.parse(readFileSync(resume, 'utf8')) as { trials: readonly object[] };
+    for (const nonsense of [{ value: 'x' }, { value: null }, { scores: { loss: 5 } }, { seconds: 'y' }]) {
+      const trials = whole.trials.map((trial) => ({ ...trial, ...nonsense }));
+      writeFileSync(resume, JSON.stringify({ ...whole, trials }));
+      await refused([rows, space, { ...options, resume }], 'ERR_DLADMM_FORMAT', /damaged/);
+    }
     writeFileSync(resume, '{ "trials": [');
     await refused([rows, space, { ...options, resume }], 'ERR_DLADMM_FORMAT', /JSON/);
     writeFileSync(resume, '{ "format": "recipe" }');
     await refused([rows, space, { ...options, resume }], 'ERR_DLADMM_FORMAT', /recipe/);
     expect(readFileSync(resume, 'utf8')).toMatch('recipe');
     await refused([rows, space, { ...options, resume: join(folder, 'no', 'where') }], 'ERR_DLADMM_FILE', /where/);
+  });
+});
+
+describe('a search with a file of what no file has', () => {
+  const x = rows.map(({ a, b }) => [a, b]);
+  const labels = rows.map(({ near }) => near);
+  const plain = { solver: 'adam', epochs: 1, layers: [2, 3, 2] } as const;
+  const rules = (name: string) => ({ trials: 2, folds: 2, parallel: 1, resume: join(folder, name) });
+
+  test('is another by the weights of the samples', async () => {
+    const tried = { ...plain, learningRate: [1e-2, 1e-3] };
+    const weighed = (weight: number) => ({ x, labels, weights: rows.map((_, i) => (i % 2 === 0 ? weight : 1)) });
+    await search(weighed(2), tried, rules('weighed.json'));
+    await search(weighed(2), tried, rules('weighed.json'));
+    await expectFailure(() => search(weighed(3), tried, rules('weighed.json')), 'ERR_DLADMM_CHECKPOINT', /samples/);
+  });
+
+  test('is another by the model that its trainings begin with', async () => {
+    const [one, other] = await Promise.all([1, 2].map((seed) => fit({ x, labels }, { ...plain, seed })));
+    const from = (initialisation: unknown) => ({ ...plain, initialisation, learningRate: [1e-2, 1e-3] }) as never;
+    await search({ x, labels }, from(one?.model), rules('begun.json'));
+    await expectFailure(() => search({ x, labels }, from(other?.model), rules('begun.json')), 'ERR_DLADMM_CHECKPOINT');
+  });
+
+  test('has the functions that were drawn, to train with in the end', async () => {
+    const rate = vi.fn(() => 1e-2);
+    const tried = { ...plain, learningRate: choice([rate]) };
+    await search({ x, labels }, tried, rules('functions.json'));
+    rate.mockClear();
+    const { best } = await search({ x, labels }, tried, { ...rules('functions.json'), refit: true });
+    expect(best.options).toEqual({ learningRate: rate });
+    expect(rate).toHaveBeenCalled();
   });
 });
 
@@ -241,6 +327,7 @@ describe('a search is refused before the first trial:', () => {
     await refused(space, { trails: 4 }, /did you mean trials\?/);
     await refused(space, { metric: 'auc' }, /rocAuc/);
     await refused(space, { metric: 'r2' }, /r2/);
+    await refused({ ...space, loss: 'hinge' }, { metric: 'rocAuc' }, /'macroF1' or 'loss' for metric/);
     await refused(space, { method: 'grid' }, /random/);
     await refused(space, { trials: 0 }, /trials/);
     await refused(space, { seconds: -1 }, /seconds/);
@@ -248,12 +335,6 @@ describe('a search is refused before the first trial:', () => {
 });
 
 test('wrong options are compile errors', () => {
-    const whole = JSON.parse(readFileSync(resume, 'utf8')) as { trials: readonly object[] };
-    for (const nonsense of [{ value: 'x' }, { value: null }, { scores: { loss: 5 } }, { seconds: 'y' }]) {
-      const trials = whole.trials.map((trial) => ({ ...trial, ...nonsense }));
-      writeFileSync(resume, JSON.stringify({ ...whole, trials }));
-      await refused([rows, space, { ...options, resume }], 'ERR_DLADMM_FORMAT', /damaged/);
-    }
   // Compiled, and never run.
   const compiled = (): unknown => [
     search(rows, { ...space, earlyStopping: [{ metric: 'rocAuc' }, { metric: 'prAuc', patience: 3 }] }),
@@ -270,4 +351,3 @@ test('wrong options are compile errors', () => {
   ];
   expect(compiled).toBeTypeOf('function');
 });
-    await refused({ ...space, loss: 'hinge' }, { metric: 'rocAuc' }, /'macroF1' or 'loss' for metric/);
