@@ -20,7 +20,7 @@ import { interruptionOf } from './interruption.js';
 import { type Far, reading, telling } from './progress.js';
 import { checkTarget, filesOf, trainingSource } from './samples.js';
 import type { Terminal } from './terminal.js';
-import { frontOf, optionsOf, type TrainFlags } from './train.js';
+import { checkApart, frontOf, optionsOf, type TrainFlags } from './train.js';
 import { arraysOptions } from './training.js';
 
 export type CrossValidateFlags = TrainFlags & FoldOptions;
@@ -137,6 +137,7 @@ export async function searchCommand(
       ? spaceBeside({ ...optionsOf(flags, own), ...frontOf(flags) })
       : await spaceIn(flags.space, terminal.signal);
   readOptions(SEARCH, pick(SEARCH, flags));
+  checkApart({ model: save, 'trials (--resume)': flags.resume });
   if (save !== undefined) await checkTarget(save, filesOf(flags.data), MODEL);
   const { target = space.target } = flags;
   const told = { ...flags, ...(target !== undefined && { target }), options: { ...rest, ...watching } } as TrainFlags;

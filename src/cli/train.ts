@@ -67,7 +67,11 @@ function checkPairs(flags: TrainFlags): void {
   if (from !== undefined && init !== undefined) {
     throw refused('Expected no --init with --from, which says where parameters begin');
   }
-  const files = { model: save, checkpoint: checkpoint ?? resume, page: report, trace };
+  checkApart({ model: save, checkpoint: checkpoint ?? resume, page: report, trace });
+}
+
+/** Files that are written must not take each other's place. @throws DlAdmmError ERR_DLADMM_ARGUMENT */
+export function checkApart(files: Readonly<Record<string, string | undefined>>): void {
   const told = Object.entries(files).flatMap(([what, path]) =>
     path === undefined ? [] : [{ what, path: resolve(path) }],
   );

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Model } from '../../src/model/model.js';
 import { inFolder } from './support.js';
@@ -139,6 +139,15 @@ describe('dladmm search', () => {
     expect([model.target, model.classes]).toEqual(['side', ['left', 'right']]);
     await run('search', 'table.csv', ...rules, '--target', 'y', '--space', 'target.json', '--save', 'y.safetensors');
     expect((await Model.load(path('y.safetensors'))).target).toBe('y');
+  });
+
+  it('refuses one file for its trials and its model, which would have no place in the end', async () => {
+    const { code, err } = await search('--resume', 'one.json', '--save', './one.json');
+    expect({ code, err }).toEqual({
+      code: 1,
+      err: expect.stringMatching(/two different files for the model and the /),
+    });
+    expect(existsSync(path('one.json'))).toBe(false);
   });
 
   it('refuses a space that is none before any training', async () => {
