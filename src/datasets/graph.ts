@@ -6,7 +6,7 @@ import { formatError } from '../formats/bytes.js';
 import { MAX_CLASSES, numberedClasses } from '../formats/labels.js';
 import type { NpyArray } from '../formats/npy.js';
 import { npzKeys, parseNpz } from '../formats/npz.js';
-import { fileReader, reader } from '../formats/reader.js';
+import { bytesReader, fileReader, reader } from '../formats/reader.js';
 import { unzipEntry, zipEntries } from '../formats/zip.js';
 import { flag, type OptionsOf, readOptions, type Schema, signalOption } from '../network/schema.js';
 import { sharedNode } from '../samples/graph-samples.js';
@@ -263,7 +263,7 @@ async function sparseOf(archive: Uint8Array, path: string, options: Signalled = 
 }
 
 /** As {@link readSparse}, for an archive in memory; `path` is how errors call it. */
-export const parseSparse = reader(sparseOf, 'npz');
+export const parseSparse = bytesReader(sparseOf, 'npz');
 
 /**
  * Reads a sparse matrix from the NPZ file that `scipy.sparse.save_npz` writes of a `csr_matrix` or `csr_array`.

@@ -15,7 +15,7 @@ import {
 } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { types } from 'node:util';
-import { DlAdmmError, deniedBecause, expected, messageOf, systemCode } from '../core/errors.js';
+import { DlAdmmError, deniedBecause, expected, messageOf, quoted, systemCode } from '../core/errors.js';
 import { native } from '../core/native.js';
 
 /** What a file can be written from: its bytes at once, or in pieces. */
@@ -37,8 +37,18 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['ELOOP', 'the symbolic links run in a circle'],
 ]);
 
+/** Whether a text is rather what is in a file than its path: JSON, or lines. */
+const isFileText = (path: string): boolean => /^\s*[[{]\s*["[{\d]|\n/.test(path);
+
+/** A path as errors show it, of what is none its beginning. */
+export const pathText = (path: string): string => (isFileText(path) ? quoted(path) : path);
+
+/** Whether the system knows nothing that is called so. */
+export const isNowhere = (code: string | undefined): boolean => code === 'ENOENT' || code === 'ENAMETOOLONG';
+
 /** What is to be said of a path where nothing is, if it is an address. */
 export function addressReason(path: string, action: 'read' | 'write'): string | undefined {
+  if (action === 'read' && isFileText(path)) return 'a text is a path: what is in a file is parsed to rows first';
   if (/^file:/i.test(path)) return 'a text is a path: leave file:// out, or give new URL(…)';
   if (!/^[a-z][a-z\d+.-]+:\/\//i.test(path)) return undefined;
   const help = action === 'read' ? 'fetch it first' : 'name one, and send it there';
@@ -48,11 +58,15 @@ export function addressReason(path: string, action: 'read' | 'write'): string | 
 /** An error of the system as one of ours, which says what could not be done to which file, and why. */
 export function fileError(action: 'read' | 'write', path: string, cause: unknown): DlAdmmError {
   const code = systemCode(cause);
-  const addressed = code === 'ENOENT' ? addressReason(path, action) : undefined;
+  const addressed = isNowhere(code) ? addressReason(path, action) : undefined;
   const reason = deniedBecause(cause) ?? addressed ?? (code && REASONS.get(code)) ?? messageOf(cause);
-  return new DlAdmmError('ERR_DLADMM_FILE', `Could not ${action} ${path}: ${reason}${code ? ` (${code})` : ''}`, {
-    cause,
-  });
+  return new DlAdmmError(
+    'ERR_DLADMM_FILE',
+    `Could not ${action} ${pathText(path)}: ${reason}${code ? ` (${code})` : ''}`,
+    {
+      cause,
+    },
+  );
 }
 
 export function checkPath(path: unknown, name = 'path'): asserts path is string {

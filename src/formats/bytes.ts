@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { throwIfAborted } from '../core/abort.js';
 import { DlAdmmError, deniedBecause, expected, messageOf, systemCode } from '../core/errors.js';
-import { addressReason, checkRoom, shrunk } from './atomic-file.js';
+import { addressReason, checkRoom, isNowhere, pathText, shrunk } from './atomic-file.js';
 import { isStandardInput, readPipe } from './pipes.js';
 
 const gunzipAsync = promisify(gunzip);
@@ -45,8 +45,9 @@ export function unread(path: string, error: unknown): DlAdmmError {
   const code = systemCode(error);
   const why =
     deniedBecause(error) ??
-    (code === 'ENOENT' ? (addressReason(path, 'read') ?? 'there is no such file') : messageOf(error));
-  return new DlAdmmError('ERR_DLADMM_FILE', `Could not read ${path}: ${why}`, { cause: error });
+    (isNowhere(code) ? addressReason(path, 'read') : undefined) ??
+    (code === 'ENOENT' ? 'there is no such file' : messageOf(error));
+  return new DlAdmmError('ERR_DLADMM_FILE', `Could not read ${pathText(path)}: ${why}`, { cause: error });
 }
 
 /** Unpacks gzip on a thread of libuv's pool; zlib checks CRC-32 and length. */

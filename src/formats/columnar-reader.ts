@@ -5,11 +5,11 @@ import { frameFrom, readColumnar } from './columnar.js';
 import type { ColumnarFormat } from './decoders.js';
 import type { Own } from './kinds.js';
 import { type CsvTable, TABLE, type TableOptions } from './labels.js';
-import { fileReader, reader } from './reader.js';
+import { bytesReader, fileReader, reader } from './reader.js';
 
 /** The readers of a format that is stored by column: of a file's content as a table, or as its columns are, and of a file. */
 export function columnarReaders(format: ColumnarFormat, kind: Own) {
-  const parse = reader(async (bytes: Uint8Array, name: string, options: TableOptions = {}): Promise<CsvTable> => {
+  const parse = bytesReader(async (bytes: Uint8Array, name: string, options: TableOptions = {}): Promise<CsvTable> => {
     readOptions(TABLE, options);
     return withColumnarFile(format, bytes, name, options.signal, (file) => readColumnar(file, name, options));
   }, kind);

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { CsvError, type Parser, parse } from 'csv-parse';
 import { throwIfAborted, untilAborted } from '../core/abort.js';
-import { DlAdmmError, messageOf } from '../core/errors.js';
+import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import { isObject } from '../core/objects.js';
 import {
   flag,
@@ -232,6 +232,8 @@ async function readColumns(
   coded = false,
 ): Promise<Columns> {
   checkCsvOptions(options);
+  if (!isStream(content) && !(Symbol.iterator in Object(content ?? 0)))
+    throw expected('bytes (a Uint8Array), or a stream of text or bytes,', 'content', content);
   const { encoding, signal } = options;
   const known = encoding === undefined ? undefined : checkEncoding(encoding);
   const source =

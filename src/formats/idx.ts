@@ -1,6 +1,6 @@
 import { checkOptions } from '../core/checks.js';
 import { elementCount, formatError, numbersAt } from './bytes.js';
-import { fileReader, reader } from './reader.js';
+import { bytesReader, fileReader } from './reader.js';
 
 /** An array as MNIST's files hold it; `data` is row-major and its length is the product of `shape`. */
 export interface IdxArray {
@@ -30,7 +30,7 @@ const isTypeCode = (code: number): code is keyof typeof TYPES => code in TYPES;
  * @throws ERR_DLADMM_FORMAT if the header is not IDX, or does not fit the number of bytes
  * @see http://yann.lecun.com/exdb/mnist/ (the format's own description)
  */
-export const parseIdx = reader((bytes: Uint8Array, name: string): IdxArray => {
+export const parseIdx = bytesReader((bytes: Uint8Array, name: string): IdxArray => {
   const [zero0, zero1, code, dimensions] = bytes;
   if (zero0 === undefined || zero1 === undefined || code === undefined || dimensions === undefined)
     throw formatError(name, `expected an IDX header of at least 4 bytes but the file has ${bytes.length}`);

@@ -3,7 +3,7 @@ import { checkOptions, flag, given, whole } from '../core/checks.js';
 import { type Csr, inParts, inSteps } from '../tensor/csr.js';
 import { paced } from '../tensor/inputs.js';
 import { formatError } from './bytes.js';
-import { fileReader, reader } from './reader.js';
+import { bytesReader, fileReader } from './reader.js';
 
 /** What `readLibsvm` accepts besides the path. */
 export interface LibsvmOptions {
@@ -150,7 +150,7 @@ async function narrowed(data: Float64Array): Promise<Float32Array | Float64Array
 }
 
 /** As {@link readLibsvm}, for a file's content; `name` is how errors call it. */
-export const parseLibsvm = reader(libsvmSamples, 'text');
+export const parseLibsvm = bytesReader(libsvmSamples, 'text');
 
 /**
  * Reads the text of libsvm and svmlight: of each sample a line with its class or value, and then `index:value` for what is not zero, the

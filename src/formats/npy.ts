@@ -3,7 +3,7 @@ import { checkObject, checkOptions } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { arrayKind, isNumbers } from '../core/numbers.js';
 import { elementCount, formatError, numbersAt, type TypedArrayConstructor } from './bytes.js';
-import { fileReader, reader } from './reader.js';
+import { bytesReader, fileReader } from './reader.js';
 
 /** An array in C order: the last index runs fastest, and `data.length` is the product of `shape` (1 for `[]`). */
 export interface NpyArray {
@@ -170,7 +170,7 @@ function toCOrder(data: NpyData, shape: readonly number[]): NpyData {
  *   strings, complex or half-precision numbers, or a structured type
  * @see https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
  */
-export const parseNpy = reader((bytes: Uint8Array, name: string): NpyArray => {
+export const parseNpy = bytesReader((bytes: Uint8Array, name: string): NpyArray => {
   const { start, end, encoding } = headerBounds(bytes, name);
   const { descr, fortranOrder, shape } = parseHeader(
     new TextDecoder(encoding).decode(bytes.subarray(start, end)),

@@ -3,7 +3,7 @@ import { checkOptions } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import { formatError } from './bytes.js';
 import { type NpyArray, parseNpy } from './npy.js';
-import { fileReader, reader } from './reader.js';
+import { bytesReader, fileReader, reader } from './reader.js';
 import { unzipEntry, zipEntries } from './zip.js';
 
 const SUFFIX = '.npy';
@@ -58,7 +58,7 @@ async function npzArrays(archive: Uint8Array, name: string, options: NpzOptions 
 }
 
 /** As `readNpz`, for an archive in memory; `name` is how errors call it. */
-export const parseNpz = reader(npzArrays, 'npz');
+export const parseNpz = bytesReader(npzArrays, 'npz');
 
 /**
  * Reads the arrays of a NumPy NPZ archive (a zip of NPY files), packed or not, by name. Entries that are not NPY files

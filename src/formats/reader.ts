@@ -1,5 +1,5 @@
 import { getSystemErrorMap, types } from 'node:util';
-import { DlAdmmError, messageOf, systemCode } from '../core/errors.js';
+import { DlAdmmError, expected, messageOf, systemCode } from '../core/errors.js';
 import { fromNative } from '../core/native.js';
 import { pathOf } from '../core/objects.js';
 import { fileError } from './atomic-file.js';
@@ -83,6 +83,20 @@ export function reader<A extends readonly unknown[], R>(
   made.add(face);
   return face;
 }
+
+/** A reader of a file's content. @throws DlAdmmError ERR_DLADMM_ARGUMENT beside, for what is no bytes: nothing of that kind is a damaged file */
+export const bytesReader = <A extends readonly unknown[], R>(
+  read: (bytes: Uint8Array, ...args: A) => R,
+  ...own: readonly Own[]
+) =>
+  reader(
+    (bytes: Uint8Array, ...args: A): R => {
+      if (types.isUint8Array(bytes)) return read(bytes, ...args);
+      const what = `the bytes of a file, a Uint8Array${types.isAnyArrayBuffer(bytes) ? ' (new Uint8Array(buffer) is one)' : ''},`;
+      throw expected(what, 'bytes', bytes);
+    },
+    ...own,
+  );
 
 /** The reader of a file, or of a pipe, by that of its content; `check` refuses options before anything is read. */
 export const fileReader = <O extends { readonly signal?: AbortSignal }, R>(

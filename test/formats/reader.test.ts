@@ -5,6 +5,7 @@ import { isReader, reader } from '../../src/formats/reader.js';
 import * as graph from '../../src/graph.js';
 import * as main from '../../src/index.js';
 import * as onnx from '../../src/onnx.js';
+import { expectFailure } from './support.js';
 
 /** Named data are found, and then read by a reader. */
 const FINDERS = ['loadDataset', 'loadGraph'];
@@ -15,6 +16,31 @@ test('every face of the package that takes a file or its bytes is made by reader
   );
   expect(faces.length).toBeGreaterThan(15);
   expect(faces.filter(([, face]) => !isReader(face)).map(([name]) => name)).toEqual([]);
+});
+
+test('what is no bytes is no damaged file', async () => {
+  const { parseArrow, parseCsv, parseIdx, parseLibsvm, parseNpy, parseNpz, parseParquet, parseSparse } = data;
+  for (const parse of [parseArrow, parseIdx, parseLibsvm, parseNpy, parseNpz, parseParquet, parseSparse] as const) {
+    for (const wrong of ['1 1:2', null, undefined, [1], {}])
+      await expectFailure(
+        () => parse(wrong as never, 'it'),
+        'ERR_DLADMM_ARGUMENT',
+        /the bytes of a file, a Uint8Array,/,
+      );
+    const text = /new Uint8Array\(buffer\) is one/;
+    await expectFailure(() => parse(new ArrayBuffer(8) as never, 'it'), 'ERR_DLADMM_ARGUMENT', text);
+  }
+  for (const wrong of [null, undefined, 5, {}])
+    await expectFailure(() => parseCsv(wrong as never, 'it'), 'ERR_DLADMM_ARGUMENT', /a stream of text or bytes/);
+});
+
+test('what is in a file is no path of one, and errors show its beginning alone', async () => {
+  for (const text of [`a,b\n${'1,2\n'.repeat(3000)}`, `[{ "a": 1 }, ${'{ "a": 2 }, '.repeat(3000)}]`]) {
+    for (const read of [() => main.fit(text, { target: 'b' }), () => main.Model.load(text), () => data.readCsv(text)]) {
+      const { message } = await expectFailure(read, 'ERR_DLADMM_FILE', /a text is a path: what is in a file is parsed/);
+      expect(message.length).toBeLessThan(200);
+    }
+  }
 });
 
 test('every face that takes options refuses a slip in them, and what are none, before it reads', async () => {
