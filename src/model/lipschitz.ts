@@ -1,5 +1,8 @@
+import { expected } from '../core/errors.js';
 import { type Numbers, native } from '../core/native.js';
+import { isObject } from '../core/objects.js';
 import { type Activation, nativeActivation } from '../network/network.js';
+import { isArray } from '../tensor/inputs.js';
 
 /** The singular values of larger matrices take longer than one should wait for. */
 const MOST = 512;
@@ -31,15 +34,21 @@ function spectralBound(W: Numbers, rows: number, columns: number): number {
 /**
  * A bound K of how much the outputs z of a network move with its inputs as it takes them, standardised: ‖z(x) − z(y)‖ ≤ K ‖x − y‖.
  * It is Π σ_1(W_l) times the greatest slope of the activation for every hidden layer.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT
  */
-export const lipschitzBound = ({
-  weights,
-  network: { layers, activation },
-}: {
+export function lipschitzBound(model: {
   readonly weights: readonly Numbers[];
   readonly network: { readonly layers: readonly number[]; readonly activation: Activation };
-}): number =>
-  weights.reduce(
+}): number {
+  if (!isObject(model) || !isArray(model.weights) || !isObject(model.network))
+    throw expected('a model, or { weights, network },', 'model', model);
+  const {
+    weights,
+    network: { layers, activation },
+  } = model;
+  return weights.reduce(
     (bound, W, l) => bound * (l > 0 ? steepest(activation) : 1) * spectralBound(W, layers[l + 1] ?? 0, layers[l] ?? 0),
     1,
   );
+}

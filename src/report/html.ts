@@ -1,4 +1,5 @@
 /** HTML of what anybody may have typed: texts come in as texts, and stay that. */
+import { describe } from '../core/errors.js';
 
 const ENTITIES: Readonly<Record<string, string>> = {
   ...{ '&': '&amp;', '<': '&lt;', '>': '&gt;' },
@@ -26,9 +27,18 @@ export const embedded = (value: unknown): string =>
 export const number = (value: number): string =>
   Number.isInteger(value) && Math.abs(value) < 1e9 ? String(value) : String(Number(value.toPrecision(4)));
 
+/** As JSON, or in a few words where it has none: a BigInt is in it, or it is in itself. */
+export function written(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return describe(value);
+  }
+}
+
 /** A value as people read it. */
 export const setting = (value: unknown): string =>
-  typeof value === 'string' || typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
+  typeof value === 'string' || typeof value === 'number' ? String(value) : written(value);
 
 /** A table with a head; the first cell of each row is what the row is called. Cells are HTML. */
 export function table(

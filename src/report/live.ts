@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { onAbort } from '../core/abort.js';
 import { checkKeys, checkObject, whole } from '../core/checks.js';
+import { DlAdmmError, expected } from '../core/errors.js';
 import { isObject } from '../core/objects.js';
 import type { ProgressRecord } from '../solvers/shared/record.js';
 import { chartsOf, figure } from './charts.js';
@@ -129,7 +130,11 @@ class Page {
     // A tab that stays open must not keep a process that has nothing more to do.
     this.#server.on('connection', (socket) => void socket.unref());
     await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject).listen(port, '127.0.0.1', resolve);
+      const taken = (cause: Error): void => {
+        const { code, message } = expected('a port that is free', 'options.port', port);
+        reject(new DlAdmmError(code, `${message}: ${cause.message}`, { cause }));
+      };
+      this.#server.once('error', taken).listen(port, '127.0.0.1', resolve);
     });
     this.#server.unref();
   }
@@ -156,7 +161,7 @@ class Page {
       get result() {
         return training.result;
       },
-      beside: (other, more = {}) => this.add(other, checked(more)),
+      beside: (other, more = {}) => this.add(followable(other), checked(more)),
       close: () => this.close(),
       [Symbol.asyncIterator]: () => this.#follow(training, run, signal),
     };
@@ -311,6 +316,12 @@ function endOf<Result>(training: Pick<Followable<ProgressRecord, Result>, 'resul
   }
 }
 
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT */
+function followable<T>(training: T): T {
+  if (isObject(training) && Symbol.asyncIterator in training) return training;
+  throw expected('a training that train has given', 'training', training);
+}
+
 function checked<O extends FollowOptions>(options: O, more: readonly string[] = []): O {
   checkObject(options, '{ title, settings, signal }', 'options');
   checkKeys(options, ['title', 'settings', 'signal', ...more], 'options');
@@ -327,13 +338,13 @@ function checked<O extends FollowOptions>(options: O, more: readonly string[] = 
  *     for await (const record of following);
  *     const { model } = following.result;
  *
- * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE; the error of the system where the port is taken
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, for a port that is taken too, ERR_DLADMM_RANGE
  */
 export async function live<R extends ProgressRecord, Result>(
   training: Followable<R, Result>,
   options: LiveOptions = {},
 ): Promise<Live<R, Result>> {
-  checkObject(training, 'a training that train has given', 'training');
+  followable(training);
   const { port = 0 } = checked(options, ['port']);
   whole(port, 0, 65_535, 'options.port');
   const page = new Page();

@@ -1,5 +1,6 @@
 /** A training as a page that people look at. */
 import { checkKeys, checkObject } from '../core/checks.js';
+import { expected } from '../core/errors.js';
 import { info } from '../core/info.js';
 import { isObject } from '../core/objects.js';
 import { isTelling } from '../judging/metrics.js';
@@ -18,7 +19,7 @@ import { promisesOf } from './certificate.js';
 import { type Chart, chartsOf, figures, sizeOf, timesOf, updatesOf } from './charts.js';
 import { kernelOf, spentOn } from './comparison.js';
 import { HEAD, pageOf } from './drawing.js';
-import { bar, facts, number, section, setting, table, text } from './html.js';
+import { bar, facts, number, section, setting, table, text, written } from './html.js';
 import { columnsTable, judgedCharts, scores } from './judged.js';
 import { spectra, weightsTable } from './weights.js';
 
@@ -54,9 +55,7 @@ function differing(settings: object, { model, report }: Trained): readonly (read
   const schema: Schema = { ...FRONT, ...(known && schemaOf(known as AnySolver)) };
   return Object.entries(settings).filter(
     ([name, value]) =>
-      value !== undefined &&
-      typeof value !== 'function' &&
-      JSON.stringify(value) !== JSON.stringify(schema[name]?.default),
+      value !== undefined && typeof value !== 'function' && written(value) !== written(schema[name]?.default),
   );
 }
 
@@ -154,11 +153,13 @@ export function report(result: Trained, options: PageOptions = {}): string {
   checkObject(options, '{ title, settings, importance }', 'options');
   checkKeys(options, ['title', 'settings', 'importance'], 'options');
   const { title, settings = {}, importance } = options;
-  if (importance !== undefined) checkObject(importance, 'what importance has found', 'options.importance');
+  if (importance !== undefined && !(isObject(importance) && Array.isArray(importance.columns)))
+    throw expected('what importance has found', 'options.importance', importance);
   checkObject(settings, 'the options of the training', 'options.settings');
-  const { model, history, report: told } = result;
+  const { model, history, status, report: told } = result;
   const worth = importance ?? told?.importance;
-  if (!isObject(model) || !Array.isArray(history)) checkObject(undefined, 'what fit has given', 'result');
+  if (![model, model?.network, status].every(isObject) || !Array.isArray(history))
+    throw expected('what fit has given, with its model,', 'result', result);
   const name = text(title ?? networkText(model.network));
   const judged = [
     ['What is held out', told?.scores],
@@ -171,7 +172,7 @@ export function report(result: Trained, options: PageOptions = {}): string {
   const kernel = kernelOf({
     settings: Object.fromEntries(differing(settings, result)),
     outcome: {
-      status: result.status.kind,
+      status: status.kind,
       iterations: result.iterations,
       seconds: result.seconds,
       ...spentOn(history),

@@ -1,5 +1,7 @@
 /** Every update of a training, written as it comes: what it took, how large its step was, what it changed. */
+import { expected } from '../core/errors.js';
 import { toJson } from '../core/json.js';
+import { isObject } from '../core/objects.js';
 import type { Ours } from '../formats/atomic-file.js';
 import type { ProgressRecord } from '../solvers/shared/record.js';
 import { updatesOf } from './charts.js';
@@ -15,8 +17,15 @@ export const traceFile = (path: string): Ours =>
 
 const penaltiesOf = (record: ProgressRecord): unknown => (record as { readonly penalties?: unknown }).penalties;
 
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT */
+function checkRecord(record: unknown): void {
+  const told = isObject(record) ? [record.iteration, record.seconds, record.elapsed] : [undefined];
+  if (!told.every((value) => typeof value === 'number')) throw expected('a record of a training', 'record', record);
+}
+
 /** The updates of an iteration, each as one object: its block and layer, seconds, size, changes, and the penalties that it used. */
 export function traceLines(record: ProgressRecord): readonly object[] {
+  checkRecord(record);
   const { iteration } = record;
   const penalties = penaltiesOf(record);
   return updatesOf(record).map((update) => ({ iteration, ...update, ...(penalties !== undefined && { penalties }) }));
@@ -27,6 +36,7 @@ const microseconds = (seconds: number): number => Math.round(1e6 * 1024 * second
 
 /** The same as events of the Trace Event Format: the iteration with its updates in it, one after the other, in microseconds. */
 export function traceEvents(record: ProgressRecord): readonly object[] {
+  checkRecord(record);
   const { iteration, seconds, elapsed, loss } = record;
   const begin = microseconds(elapsed - seconds);
   const event = (name: string, cat: string, ts: number, dur: number, args: object) => ({

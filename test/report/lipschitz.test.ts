@@ -45,3 +45,8 @@ test('is told of where singular values are bounded, and on the page', async () =
   expect(report(bounded as never)).toContain('Lipschitz bound');
   expect((await fit(rows, how)).report).not.toHaveProperty('lipschitz');
 });
+
+test('what is no model has no bound', () => {
+  for (const wrong of [undefined, null, {}, { weights: [] }, { weights: 1, network: {} }])
+    expect(() => lipschitzBound(wrong as never)).toThrow(expect.objectContaining({ code: 'ERR_DLADMM_ARGUMENT' }));
+});

@@ -111,7 +111,15 @@ describe('a live page', () => {
     await expect(live(training(), { prt: 1 } as never)).rejects.toEqual(refused('ERR_DLADMM_ARGUMENT'));
     await expect(live(training(), { port: 70_000 })).rejects.toEqual(refused('ERR_DLADMM_RANGE'));
     await expect(live(undefined as never)).rejects.toEqual(refused('ERR_DLADMM_ARGUMENT'));
+    for (const wrong of [{}, Promise.resolve({})])
+      await expect(live(wrong as never)).rejects.toEqual(refused('ERR_DLADMM_ARGUMENT'));
     const page = await live(training());
+    expect(() => page.beside({} as never)).toThrow(refused('ERR_DLADMM_ARGUMENT'));
+    const taken = live(training(), { port: Number(new URL(page.url).port) });
+    await expect(taken).rejects.toMatchObject({
+      ...{ code: 'ERR_DLADMM_ARGUMENT', message: expect.stringMatching(/a port that is free for options\.port/) },
+      cause: expect.objectContaining({ code: 'EADDRINUSE' }),
+    });
     const wishes = ['', '[]', 'x', '{"run":1,"what":"stop"}', '{"run":0,"what":"checkpoint"}', 'y'.repeat(2000)];
     for (const wish of wishes) expect((await asked(`${page.url}do`, 'POST', wish)).status).toBe(400);
     await page.close();

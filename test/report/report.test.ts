@@ -114,6 +114,15 @@ describe('the page of a training', () => {
       expect(() => report(wrong as never)).toThrow(expect.objectContaining({ code: 'ERR_DLADMM_ARGUMENT' }));
     }
     expect(() => report(ours, { titel: 'x' } as never)).toThrow(/did you mean title/);
+    expect(() => report(ours, { importance: {} } as never)).toThrow(/what importance has found/);
+  });
+
+  test('is told options that have no JSON in a few words', () => {
+    const itself: Record<string, unknown> = {};
+    itself.itself = itself;
+    const page = report(ours, { settings: { whole: 2n ** 70n, itself } });
+    expect(page).toMatch(/<dt>whole<\/dt><dd>1180591620717411303424 \(bigint\)<\/dd>/);
+    expect(page).toMatch(/<dt>itself<\/dt><dd>an object \(Object\)<\/dd>/);
   });
 });
 

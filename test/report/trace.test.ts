@@ -226,3 +226,10 @@ describe('a trace', () => {
     expect(report(plain as never)).not.toContain('change of L');
   });
 });
+
+test('what is no record has no updates', () => {
+  for (const wrong of [undefined, null, {}, { iteration: 1 }]) {
+    for (const told of [traceLines, traceEvents])
+      expect(() => told(wrong as never)).toThrow(expect.objectContaining({ code: 'ERR_DLADMM_ARGUMENT' }));
+  }
+});
