@@ -3,8 +3,9 @@ import type { AnyOptions } from '../choosing/options.js';
 import { throwIfAborted } from '../core/abort.js';
 import { checkObject } from '../core/checks.js';
 import { expected } from '../core/errors.js';
-import { isObject, present } from '../core/objects.js';
+import { present } from '../core/objects.js';
 import type { Model } from '../model/model.js';
+import { checkModel } from '../model/own.js';
 import { type Grid, gridOf } from '../model/quantisation.js';
 import type { Loss } from '../network/network.js';
 import { readOptions } from '../network/schema.js';
@@ -58,12 +59,6 @@ function checkTraining(options: object): void {
     const takes = SAMPLE_SOLVERS.filter((each) => 'regularise' in each.options).map(({ name }) => name);
     throw expected(`one that takes regularise (${takes.join(', ')})`, 'options.solver', found.name);
   }
-}
-
-function checkModel(model: unknown): void {
-  if (isObject(model) && model.kind === 'perceptron' && typeof model.evaluate === 'function') return;
-  const graph = isObject(model) && model.kind === 'gcn';
-  throw expected('a model of samples', 'model', graph ? 'a model of a graph' : model);
 }
 
 /**

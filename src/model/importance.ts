@@ -1,7 +1,6 @@
 /** How much a model leans on each column of its table: by how much it is worse where the values of one are shuffled among the rows. */
 import { throwIfAborted, unlessAborted } from '../core/abort.js';
 import { expected } from '../core/errors.js';
-import { isObject } from '../core/objects.js';
 import { READING, type SamplesLike } from '../datasets/frame-file.js';
 import { shuffledIndices } from '../datasets/split.js';
 import { storeOf } from '../formats/sample-file.js';
@@ -15,6 +14,7 @@ import { areHashed } from '../samples/hashed.js';
 import { asSamples, eachChunk, type RowSource, roomFor, rowSource, trusted, turn } from '../tensor/inputs.js';
 import { judgeable } from './labelled.js';
 import type { Model } from './model.js';
+import { checkModel } from './own.js';
 
 /** How importance is found. */
 export const IMPORTANCE = {
@@ -94,8 +94,6 @@ export async function importance(
   });
 }
 
-const isModel = (model: unknown): model is Model => isObject(model) && typeof model.arrived === 'function';
-
 /** What is done at most where nobody has asked for it: shuffles of a column, samples, of which `few` say too little, predictions and their products. */
 const CHEAP = { repeats: 3, few: 100, samples: 2000, predictions: 6e4, products: 5e9 } as const;
 
@@ -141,7 +139,7 @@ export async function importanceBy(
   options: ImportanceOptions,
   ordersOf: (rows: number) => Iterable<Int32Array>,
 ): Promise<Importance> {
-  if (!isModel(model)) throw expected('a model', 'model', model);
+  checkModel(model);
   const { metric: asked = 'loss', samples: most, repeats: _, seed: __, ...reading } = options;
   const { signal } = reading;
   const metric = checkMetric(asked, metricsOfLoss(model.network.loss, model.calibration !== undefined), 'metric');

@@ -83,6 +83,11 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     return new Model(await loadModelFile(path, 'perceptron'));
   }
 
+  /** @internal */
+  static is(value: unknown): value is Model {
+    return typeof value === 'object' && value !== null && #weightsPerInput in value;
+  }
+
   /**
    * What the model says of one sample (a record, or a plain array of n_0 numbers): its label with its probability, or its value;
    * or of many (records, rows, a matrix, a table, columns by their names, a stream, a file): their outputs, labels and probabilities. A few samples are answered

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { importance } from '../../src/choosing.js';
 import { type Compression, type CompressionStep, type CompressOptions, compress } from '../../src/compress.js';
 import { loadDataset, packSamples } from '../../src/data.js';
 import { fit, GraphModel, Model } from '../../src/index.js';
@@ -221,6 +222,13 @@ describe('digits', () => {
     await expect(compress(graph as never, wide, rules)).rejects.toThrow(
       /a model of samples for model but received "a model of a graph/,
     );
+    // A model of another copy of the package has all that one has, and knows nothing of what is private to this one.
+    const { kind, evaluate } = model;
+    const other = { kind, network: model.network, evaluate };
+    for (const refused of [compress(other as never, wide, rules), importance(other as never, wide)]) {
+      const message = expect.stringMatching(/a model of this copy of dladmm/);
+      await expect(refused).rejects.toMatchObject({ code: 'ERR_DLADMM_ARGUMENT', message });
+    }
   });
 
   test('refuse a diverging training', async () => {
