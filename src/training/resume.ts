@@ -1,7 +1,7 @@
 import { unlessAborted } from '../core/abort.js';
 import { checkObject, flag } from '../core/checks.js';
 import { DISPOSE } from '../core/dispose.js';
-import { DlAdmmError, describe, expected } from '../core/errors.js';
+import { DlAdmmError, describe, expected, quoted } from '../core/errors.js';
 import { toJson } from '../core/json.js';
 import type { Dtype } from '../core/native.js';
 import { isUrl, pathOf, present } from '../core/objects.js';
@@ -17,7 +17,7 @@ import { targetColumns } from '../samples/arrived.js';
 import { areSamples, type WeightedSamples } from '../samples/arriving.js';
 import { type GraphSamples, isGraph } from '../samples/graph-samples.js';
 import type { DladmmOptions } from '../solvers/dladmm/solver.js';
-import type { TrainOptions } from '../solvers/index.js';
+import { GRAPH_SOLVERS, SAMPLE_SOLVERS, type TrainOptions } from '../solvers/index.js';
 import type { AnyRecord } from '../solvers/records.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import type { LearningRate } from '../solvers/shared/learning-rate.js';
@@ -121,6 +121,13 @@ function checkSaid(path: string, { front, learnt, options: stored }: StoredTrain
   }
 }
 
+/** @throws DlAdmmError ERR_DLADMM_CHECKPOINT where a solver of one's own is known by its name alone */
+function checkOwnSolver(path: string, solver: unknown): void {
+  if (typeof solver !== 'string' || [...SAMPLE_SOLVERS, ...GRAPH_SOLVERS].some(({ name }) => name === solver)) return;
+  const text = `Expected the solver ${quoted(solver)} for options.solver (--solver with its file): the training that wrote ${path} had it of its own, and a checkpoint keeps its name alone`;
+  throw new DlAdmmError('ERR_DLADMM_CHECKPOINT', text);
+}
+
 /** Options of a checkpoint with those of the caller, which may not contradict. */
 function mergedOptions(path: string, training: StoredTraining, options: ResumeOptions): TrainOptions {
   const { options: stored, problem, iteration } = training;
@@ -155,6 +162,7 @@ function mergedOptions(path: string, training: StoredTraining, options: ResumeOp
   // One limit under two names.
   if (given.iterations !== undefined && given.epochs === undefined) delete merged.epochs;
   if (given.epochs !== undefined && given.iterations === undefined) delete merged.iterations;
+  checkOwnSolver(path, merged.solver);
   for (const [key, value] of Object.entries(merged)) {
     if (!isFunctionMark(value)) continue;
     const text = `Expected a function for options.${key}: the training that wrote ${path} had one, and a checkpoint cannot keep functions`;

@@ -8,6 +8,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { loadDataset } from '../../dist/data.js';
 import { fit as fitModel, resume, train } from '../../dist/index.js';
 import {
+  adam,
   defaultsOf,
   defineSolver,
   dladmmSweep,
@@ -58,6 +59,22 @@ describe('a solver that is declared outside of the package', () => {
     expect(() => number('positive', { defalt: 1, says: 'How much.' } as never)).toThrow(/did you mean default\?$/);
   });
 
+  test.each(['adam', 'dladmm', 'auto'])(
+    'called %s, as one of the package is, is refused: by its name a checkpoint would go on with that',
+    async (name) => {
+      const namesake = defineSolver({ ...mine, name });
+      await expect(fitModel(iris.train, { ...OPTIONS, solver: namesake } as never)).rejects.toMatchObject({
+        code: 'ERR_DLADMM_ARGUMENT',
+        message: expect.stringMatching(/^Expected a name of its own, .* for solver\.name but received /),
+      });
+    },
+  );
+
+  test('of the package may be given as it is', async () => {
+    const { status } = await fitModel(iris.train, { solver: adam, layers: [4, 5, 3], iterations: 1 });
+    expect(status.kind).toBe('completed');
+  });
+
   test('goes on from a checkpoint to the same numbers, bit for bit', async () => {
     const path = join(folder, 'run.checkpoint');
     const whole = await fitModel(iris.train, { ...OPTIONS, rest: 3 } as never);
@@ -66,7 +83,14 @@ describe('a solver that is declared outside of the package', () => {
     const rest = await resume(path, iris.train, { solver: mine, iterations: 12 });
     expect(rest.iterations).toBe(12);
     expect(rest.model.weights).toEqual(whole.model.weights);
-    await expect(resume(path, iris.train, { iterations: 12 })).rejects.toMatchObject({ code: 'ERR_DLADMM_ARGUMENT' });
+    for (const options of [undefined, { iterations: 12 }]) {
+      await expect(resume(path, iris.train, options)).rejects.toMatchObject({
+        code: 'ERR_DLADMM_CHECKPOINT',
+        message: expect.stringMatching(
+          /^Expected the solver "forward-admm" for options\.solver .*: the training that wrote/,
+        ),
+      });
+    }
   });
 
   const sweep = [...dladmmSweep(2)];

@@ -220,17 +220,24 @@ export function completePlan<S extends Schema, P, R extends ProgressRecord>(
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT
  */
 export function chosenSolver(solver: unknown, known: readonly AnySolver[], data: Problem): AnySolver {
+  const here = known.filter(({ splitting }) => splitting.data === data);
   if (typeof solver === 'object' && solver !== null) {
     checkSolver(solver, 'solver');
-    if (solver.splitting.data === data) return solver;
+    if (solver.splitting.data === data) return ofOwnName(solver, here);
     const text = `Expected a solver for ${data === 'graph' ? 'a graph' : data} but ${solver.name} is none`;
     throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
   }
-  const here = known.filter(({ splitting }) => splitting.data === data);
   const found = here.find(({ name }) => name === (solver ?? 'dladmm'));
   if (found !== undefined) return found;
   const names = here.map(({ name }) => name);
   const all = data === 'samples' ? ['auto', ...names] : names;
   const error = expected(all.map((name) => `'${name}'`).join(' or '), 'solver', solver);
   throw new DlAdmmError(error.code, error.message + (typeof solver === 'string' ? solverMeant(solver, names) : ''));
+}
+
+/** By its name a checkpoint would go on with the solver of the package. @throws DlAdmmError ERR_DLADMM_ARGUMENT */
+function ofOwnName(solver: AnySolver, known: readonly AnySolver[]): AnySolver {
+  const { name } = solver;
+  if (name !== 'auto' && !known.some((each) => each.name === name && each !== solver)) return solver;
+  throw expected('a name of its own, which no solver of the package has,', 'solver.name', name);
 }
