@@ -17,7 +17,7 @@ bool Trainer<T>::take_proximal_steps(const Step& now) {
   const auto by_size = [&](std::size_t l, double size) {
     const MatrixView<const T> w = layers_[l - 1].W;
     const MatrixView<T> own(weights(l).data(), w.rows, w.columns);
-    return size <= 0 || proximal_step<T>(team_, setup_.regularisers[l - 1], size, own, spectral_);
+    return proximal_step<T>(team_, setup_.regularisers[l - 1], size, own, spectral_);
   };
   const auto t = static_cast<double>(now.number);
   bool found = true;

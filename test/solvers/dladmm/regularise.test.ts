@@ -171,6 +171,25 @@ describe.each([
   });
 });
 
+test.each(['minibatch-admm', 'gd', 'sgd', 'adagrad', 'adam', 'nadamw', 'badm', 'sisa'] as const)(
+  'what is asked for holds by steps of no length too: %s',
+  async (solver) => {
+    const still = { solver, hidden: [4], learningRate: 0, iterations: 1, dtype: 'float64' } as const;
+    const bounded = await fit(regression, { ...still, regularise: { W: { min: -0.1, max: 0.1 } } });
+    for (const weights of bounded.model.weights) {
+      expect(Math.max(...weights)).toBe(0.1);
+      expect(Math.min(...weights)).toBe(-0.1);
+    }
+    const { model } = await fit(regression, { ...still, equal: [[0, 4]], monotone: { 7: 1 } });
+    for (const row of rowsOf(model.weights[0] as Float64Array, INPUTS)) expect(row[0]).toBe(row[4]);
+    const rising = await model.predict(rows.map((row) => row.map((value, k) => (k === 7 ? value + 1 : value))));
+    const before = await model.predict(rows);
+    for (const [i, value] of before.outputs.data.entries()) {
+      expect(rising.outputs.data[i]).toBeGreaterThanOrEqual(value);
+    }
+  },
+);
+
 describe('logistic regression by ℓ1, min Σ log(1 + e^z) − y z + λ‖w‖₁', () => {
   const LAMBDA = 4;
   const answers = Y.map((value) => (value + 3 * noise() > 0.5 ? 1 : 0));
