@@ -8,7 +8,7 @@ export const ACTIVATION: ValueType<Activation> = {
   typed: { as: 'activation' },
   check: (value) => {
     checkActivation(value);
-    return value;
+    return typeof value === 'object' ? { ...value } : value;
   },
 };
 

@@ -29,7 +29,7 @@ export function checkClassWeights(value: unknown, name: string): ClassWeights {
     if (!isWeight(weight))
       throw expected('a finite number from 0', `${name}[${JSON.stringify(key)}]`, weight, 'ERR_DLADMM_RANGE');
   }
-  return value as ClassWeights;
+  return { ...value } as ClassWeights;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { DlAdmmError } from '../core/errors.js';
-import { toJson } from '../core/json.js';
+import { fromJson, toJson } from '../core/json.js';
 import { type Dtype, fromNative, type NativeExtra, type Numbers, native } from '../core/native.js';
 import { isObject } from '../core/objects.js';
 import { packageVersion } from '../core/package.js';
@@ -43,6 +43,10 @@ interface Standing {
 export const isFunctionMark = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && '$function' in value && value.$function === true;
 
+/** What a checkpoint keeps of an option: a copy, as what becomes of the caller's later does not matter. */
+const storedValue = (value: unknown): unknown =>
+  typeof value === 'function' ? { $function: true } : fromJson(toJson(value));
+
 /** Options as a checkpoint keeps them: what is decided by the machine or by default is written down, too. */
 export function storedOptionsOf(
   options: object,
@@ -85,7 +89,7 @@ export function storedOptionsOf(
   return Object.fromEntries(
     Object.entries(all)
       .filter(([, value]) => value !== undefined)
-      .map(([key, value]) => [key, typeof value === 'function' ? { $function: true } : value]),
+      .map(([key, value]) => [key, storedValue(value)]),
   );
 }
 

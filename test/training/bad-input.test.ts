@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { LabelledSamples } from '../../src/data.js';
-import { DlAdmmError, type ErrorCode, fit as fitModel, Model, train } from '../../src/index.js';
+import { DlAdmmError, type ErrorCode, fit as fitModel, Model, readCheckpoint, train } from '../../src/index.js';
 import { a, type DladmmOptions, layered, W, z } from '../../src/solvers.js';
 import { run } from '../children/run.js';
 import { expectFailure, failure } from '../formats/support.js';
@@ -286,6 +286,42 @@ describe('parameters of one’s own', () => {
     const untouched = await run(() => undefined);
     expect(await run((own) => own.fill(Number.NaN))).toEqual(untouched);
     expect(await run((own) => structuredClone(own.buffer, { transfer: [own.buffer] }))).toEqual(untouched);
+  });
+});
+
+describe('options', () => {
+  test('are copied: what becomes of them later does not matter, in the checkpoint either', async () => {
+    const path = join(await mkdtemp(join(tmpdir(), 'dladmm-options-')), 'run.checkpoint');
+    const activation = { leakyRelu: 0.1 };
+    const classes = ['a', 'b'];
+    const classWeights = { a: 1, b: 3 };
+    const W = { l1: 1e-3, max: 2 };
+    const named = { ...DATA, labels: ['a', 'b', 'a', 'b', 'b', 'a'] };
+    const options = { ...OPTIONS, activation, classes, classWeights, regularise: { W } };
+    const begun = train(named, untyped<DladmmOptions>({ ...options, checkpoint: { path } }));
+    const clean = await fitModel(named, untyped<DladmmOptions>(structuredClone(options)));
+    Object.assign(activation, { leakyRelu: 0.7 });
+    Object.assign(classWeights, { b: Number.NaN });
+    Object.assign(W, { l1: 1, max: 0 });
+    classes.reverse();
+    for await (const { iteration } of begun) Object.assign(activation, { leakyRelu: `${iteration}` });
+    const { model } = begun.result;
+    expect(model.weights).toEqual(clean.model.weights);
+    expect(model.network.activation).toEqual({ leakyRelu: 0.1 });
+    expect(model.classes).toEqual(['a', 'b']);
+    const { options: stored } = await readCheckpoint(path);
+    expect(stored).toMatchObject({ activation: { leakyRelu: 0.1 }, regularise: { W: { l1: 1e-3, max: 2 } } });
+    expect(stored).toMatchObject({ classes: ['a', 'b'], classWeights: { a: 1, b: 3 } });
+  });
+
+  test('and what is done to a record changes no penalty', async () => {
+    const training = train(DATA, OPTIONS);
+    const seen: number[] = [];
+    for await (const { penalties } of training) {
+      seen.push(penalties.rho);
+      Object.assign(penalties, { rho: 7 });
+    }
+    expect(seen).toEqual([1, 1, 1]);
   });
 });
 

@@ -176,7 +176,7 @@ export function sweepCourse<T extends SweepTypes, V extends object, R extends Pr
       if (refreshes(iteration)) await session.refresh();
       const changes = await apart?.(updates);
       const told = changes && { updates: sweep.updates.map((update, i) => ({ ...update, ...changes[i] })) };
-      const progress = { ...found, ...(changing && { penalties: changing }), ...sweep, ...told };
+      const progress = { ...found, ...(changing && { penalties: { ...changing } }), ...sweep, ...told };
       return { kind: 'done', progress: progress as unknown as Omit<R, Watched> };
     },
     learn(record) {

@@ -44,7 +44,7 @@ const classes: ValueType<readonly string[]> = {
   type: 'array of names',
   check: (value, _, { network }) => {
     checkClasses(value, classCount(network.loss, network.layers.at(-1) ?? 0));
-    return value as readonly string[];
+    return [...(value as readonly string[])];
   },
 };
 
