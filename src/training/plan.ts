@@ -44,7 +44,9 @@ export function planOf<R extends ProgressRecord>(options: object, problem: 'samp
     solver,
     needsTrainLoss: plan.schedule?.needsTrainLoss ?? false,
     async open(data, share) {
-      return (await solver.splitting.course(plan as never, data as never, share)) as Course<R>;
+      const course: unknown = await solver.splitting.course(plan as never, data as never, share);
+      checkObject(course, '{ session, start, advance, … }', `what course of ${solver.name} answers with`);
+      return course as Course<R>;
     },
   };
 }

@@ -12,6 +12,7 @@ import {
   defaultsOf,
   defineSolver,
   dladmmSweep,
+  EXACT,
   layered,
   layeredPlan,
   number,
@@ -28,6 +29,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const iris = await loadDataset('iris');
 const run = (...args: readonly string[]) => start(folder, args).ended;
 
+const PENALTIES = { nu: 1, rho: 1, theta0: 1, tau0: 1 };
 const OPTIONS = { solver: mine, layers: [4, 10, 3], standardise: true, iterations: 12 } as const;
 
 describe('a solver that is declared outside of the package', () => {
@@ -57,6 +59,78 @@ describe('a solver that is declared outside of the package', () => {
   test('is refused with a misspelt part, and so is a misspelt part of an option', () => {
     expect(() => defineSolver({ ...mine, titel: 'x' } as never)).toThrow(/did you mean title\?$/);
     expect(() => number('positive', { defalt: 1, says: 'How much.' } as never)).toThrow(/did you mean default\?$/);
+  });
+
+  const broken = (more: object) => () => defineSolver({ ...mine, ...more } as never);
+  const planned = (plan: unknown) => () =>
+    fitModel(iris.train, { ...OPTIONS, solver: defineSolver({ ...mine, plan: () => plan } as never) } as never);
+  const parts = (more: object) => () =>
+    planned(
+      layeredPlan({
+        ...{ initialisation: 'he', updatesOf: () => [...dladmmSweep(2)], penaltiesFor: () => PENALTIES },
+        steps: { W: ['quadratic', 'quadratic'], a: ['quadratic'] },
+        ...more,
+      } as never),
+    )();
+
+  test.each<[string, () => unknown, RegExp]>([
+    ['no title', broken({ title: undefined }), /^Expected a text for the solver\.title but received undefined$/],
+    ['no iterations', broken({ iterations: 0 }), /^Expected a whole number from 1 to .* for the solver\.iterations/],
+    [
+      'an option that none declares',
+      broken({ options: { nu: 3 } }),
+      /^Expected an option .* for the solver\.options\.nu/,
+    ],
+    ['a list of options', broken({ options: [] }), /^Expected a schema of options for the solver\.options/],
+    ['a splitting of nothing', broken({ splitting: { ...layered, data: 'rows' } }), /for the solver\.splitting\.data/],
+    [
+      'a splitting that can nothing',
+      broken({ splitting: { ...layered, can: undefined } }),
+      /the solver\.splitting\.can/,
+    ],
+    ['a splitting without a course', broken({ splitting: { ...layered, course: 3 } }), /the solver\.splitting\.course/],
+    [
+      'a course of nothing',
+      () => {
+        const splitting = { ...layered, course: async () => undefined };
+        return fitModel(iris.train, { ...OPTIONS, solver: defineSolver({ ...mine, splitting } as never) } as never);
+      },
+      /for what course of forward-admm answers with but received undefined$/,
+    ],
+    ['no plan', planned(undefined), /^Expected an object for what plan returns but received undefined$/],
+    ['a promise of a plan', planned(Promise.resolve({})), /^Expected an object for what plan returns but/],
+    ['a plan that does not say where to begin', planned({}), /^Expected 'he', 'glorot', .* for initialisation/],
+    ['a beginning that is none', parts({ initialisation: 'hee' }), /^Expected 'he', 'glorot', .* for initialisation/],
+    ['no sweep', parts({ updatesOf: [] }), /^Expected a function of the iteration for parts\.updatesOf/],
+    ['no penalties', parts({ penaltiesFor: undefined }), /^Expected a function .* for parts\.penaltiesFor/],
+    [
+      'penalties of nothing',
+      parts({ penaltiesFor: () => undefined }),
+      /^Expected { nu, .* for penaltiesFor\(\d+\) but/,
+    ],
+    ['a penalty of 0', parts({ penaltiesFor: () => ({ ...PENALTIES, rho: 0 }) }), /for penaltiesFor\(\d+\)\.rho but/],
+    [
+      'one step for all layers',
+      parts({ steps: { W: 'cholesky', a: [] } }),
+      /^Expected an array, .* for parts\.steps\.W/,
+    ],
+    ['a schedule that is none', parts({ schedule: () => PENALTIES }), /with a function next for parts\.schedule/],
+    ['a schedule of nothing', parts({ schedule: { next: () => undefined } }), /for schedule\(record\) but received/],
+    ['a refresh before the first', parts({ refreshEvery: -1 }), /for parts\.refreshEvery but received -1/],
+    ['a weight decay below 0', parts({ settings: { ...EXACT, l2: -1 } }), /for penalties\.l2 but received -1/],
+  ])('with %s is told so, by a typed error', async (_, made, message) => {
+    const error = await Promise.resolve()
+      .then(made)
+      .catch((reason: unknown) => reason);
+    expect(error).toMatchObject({
+      code: expect.stringMatching(/^ERR_DLADMM_(ARGUMENT|RANGE)$/),
+      message: expect.stringMatching(message),
+    });
+  });
+
+  test('leaves to dlADMM what its plan says undefined of', async () => {
+    const { status } = (await parts({ schedule: undefined, settings: undefined })()) as { readonly status: object };
+    expect(status).toEqual({ kind: 'completed' });
   });
 
   test.each(['adam', 'dladmm', 'auto'])(

@@ -161,7 +161,7 @@ export const graphLayered: Splitting<
       },
       penaltyKeys: ['nu', 'rho', 'theta0', 'tau0', 'growth', 'search', 'l2'],
       penalties: ({ l2, ...penalties }, { network }) => ({
-        ...penalties,
+        ...checkPenalties(penalties, 'penalties.'),
         l2: Float64Array.from(byLayer(l2, network.layers.length - 1, 'l2', (value, name) => atLeast(value, 0, name))),
       }),
       measures: ({ residual, ...rest }: NativeGraphMeasures) => ({ ...rest, residuals: [...residual] }),

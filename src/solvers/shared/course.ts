@@ -180,7 +180,7 @@ export function sweepCourse<T extends SweepTypes, V extends object, R extends Pr
       return { kind: 'done', progress: progress as unknown as Omit<R, Watched> };
     },
     learn(record) {
-      if (varying && changing) changing = varying.schedule.next(changing, record);
+      if (varying && changing) changing = varying.check(varying.schedule.next(changing, record), 'schedule(record).');
     },
     memory: () => (varying ? { penalties: changing, schedule: varying.schedule.memory ?? [] } : {}),
     async recall(memory) {

@@ -1,9 +1,9 @@
 /** A solver as it is declared: once. The lists, the checks, the command line and the documentation follow from it. */
-import { checkKeys, checkObject } from '../../core/checks.js';
+import { checkKeys, checkObject, whole as checkWhole, oneOf } from '../../core/checks.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
-import { present } from '../../core/objects.js';
+import { isObject, present } from '../../core/objects.js';
 import type { GraphInitialisation } from '../../network/graph-initialisation.js';
-import type { Initialisation } from '../../network/initialisation.js';
+import { type Initialisation, initialisationOf } from '../../network/initialisation.js';
 import { lossParameters, powerOf } from '../../network/network.js';
 import {
   type About,
@@ -76,15 +76,35 @@ const SOLVER_KEYS = ['name', 'title', 'source', 'splitting', 'iterations', 'opti
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT unless it has the form of a solver */
 export function checkSolver(solver: unknown, name: string): asserts solver is Solver {
   checkObject(solver, 'a solver (see defineSolver)', name);
-  const { name: called, splitting, options, plan, iterations } = solver as Partial<Solver>;
+  const { name: called, title, splitting, options, plan, iterations } = solver as Partial<Solver>;
   if (typeof called !== 'string' || !/^[a-z][a-z0-9-]*$/.test(called)) {
     throw expected('a name of lower-case letters, digits and hyphens', `${name}.name`, called);
   }
   checkKeys(solver, SOLVER_KEYS, name);
-  checkObject(splitting, 'a splitting', `${name}.splitting`);
-  checkObject(options, 'a schema of options', `${name}.options`);
+  if (typeof title !== 'string') throw expected('a text', `${name}.title`, title);
+  checkSplitting(splitting, `${name}.splitting`);
+  if (!isObject(options)) throw expected('a schema of options', `${name}.options`, options);
+  for (const [key, each] of Object.entries(options)) {
+    if (isObject(each) && typeof each.read === 'function') continue;
+    throw expected('an option (number, whole, flag, word … declare one)', `${name}.options.${key}`, each);
+  }
   if (typeof plan !== 'function') throw expected('a function of the options', `${name}.plan`, plan);
-  if (typeof iterations !== 'number') throw expected('a number', `${name}.iterations`, iterations);
+  checkWhole(iterations, 1, 1e9, `${name}.iterations`);
+}
+
+function checkSplitting(splitting: unknown, name: string): void {
+  checkObject(splitting, 'a splitting', name);
+  const { data, can, course } = splitting as Partial<Solver['splitting']>;
+  oneOf(data, ['samples', 'graph'], `${name}.data`);
+  checkObject(can, '{ checkpoint, standardise, … }', `${name}.can`);
+  if (typeof course !== 'function') throw expected('a function of a plan and its data', `${name}.course`, course);
+}
+
+/** What the plan of a solver of one's own answers with. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
+function checkPlan(plan: unknown, { network, dtype }: About): void {
+  if (!isObject(plan) || 'then' in plan) throw expected('an object', 'what plan returns', plan);
+  const how = plan.initialisation as Initialisation;
+  if (!isObject(how) || !('weights' in how)) initialisationOf(how, network, dtype);
 }
 
 type Cannot<D extends Problem, C extends Abilities> =
@@ -211,7 +231,9 @@ export function completePlan<S extends Schema, P, R extends ProgressRecord>(
   const own = Object.fromEntries(
     Object.keys(solver.options).map((name) => [name, (all as Readonly<Record<string, unknown>>)[name]]),
   );
-  return { ...common, ...solver.plan(own as Complete<S>, common) };
+  const plan = solver.plan(own as Complete<S>, common);
+  checkPlan(plan, about);
+  return { ...common, ...plan };
 }
 
 /**

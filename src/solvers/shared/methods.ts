@@ -1,8 +1,8 @@
 /**
  * The methods that step by the gradients of batches, as options: the plain ones, with the formulas and defaults of
- * `torch.optim` (gradient/solvers.ts has them), and the ADMMs over batches (badm/algorithm.ts).
+ * `torch.optim` (gradient/algorithm.ts has them), and the ADMMs over batches (badm/algorithm.ts).
  */
-import { checkKeys, oneOf } from '../../core/checks.js';
+import { checkKeys, checkObject, oneOf } from '../../core/checks.js';
 import { expected } from '../../core/errors.js';
 import type { NativeOptimiser } from '../../core/native.js';
 import {
@@ -242,6 +242,7 @@ const NOTHING = {} as About;
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE
  */
 export function methodOf(options: GradientMethod, prefix = ''): Method {
+  checkObject(options, "{ solver: 'sgd', … }", prefix === '' ? 'options' : prefix.slice(0, -1));
   const solver = oneOf(options.solver, Object.keys(METHODS) as MethodName[], `${prefix}solver`);
   const schema = { l2: L2, ...METHODS[solver] };
   checkKeys(options, ['solver', ...Object.keys(schema)], prefix === '' ? 'options' : prefix.slice(0, -1));

@@ -1,4 +1,4 @@
-import { checkKeys, positive } from '../../core/checks.js';
+import { checkKeys, checkObject, positive } from '../../core/checks.js';
 import { expected } from '../../core/errors.js';
 
 /** The penalties and the first step sizes that the searches try; they may change from iteration to iteration. */
@@ -15,8 +15,9 @@ export interface Penalties {
 
 const PENALTIES: readonly (keyof Penalties)[] = ['nu', 'rho', 'theta0', 'tau0'];
 
-/** @throws DlAdmmError ERR_DLADMM_RANGE where one is not positive and finite */
-export function checkPenalties(penalties: Penalties, prefix = ''): Penalties {
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE where one is not positive and finite */
+export function checkPenalties<P extends Penalties>(penalties: P, prefix = ''): P {
+  checkObject(penalties, `{ ${PENALTIES.join(', ')} }`, prefix.replace(/\.$/, '') || 'penalties');
   for (const name of PENALTIES) positive(penalties[name], prefix + name);
   return penalties;
 }

@@ -228,12 +228,25 @@ export class Session<O extends SessionOptions, B extends string, S> {
     return { weights, biases };
   }
 
-  /** Replaces all of them. */
-  async writeParameters({ weights, biases }: Parameters): Promise<void> {
-    for (let l = 1; l <= this.depth; l += 1) {
-      await this.write('W' as B, l, weights[l - 1] as Numbers);
-      if ('b' in this.#blocks) await this.write('b' as B, l, biases[l - 1] as Numbers);
+  /**
+   * Replaces all of them, where each fits.
+   *
+   * @throws DlAdmmError as {@link write}
+   */
+  async writeParameters(parameters: Parameters): Promise<void> {
+    checkObject(parameters, '{ weights, biases }', 'parameters');
+    const lists = { weights: 'W', ...('b' in this.#blocks && { biases: 'b' }) };
+    const all = Object.entries(lists).flatMap(([name, block]) => {
+      const list: unknown = parameters[name as keyof Parameters];
+      if (!Array.isArray(list)) throw expected(`an array of ${this.depth} typed arrays`, `parameters.${name}`, list);
+      return Array.from({ length: this.depth }, (_, i) => ({ block: block as B, layer: i + 1, name, values: list[i] }));
+    });
+    for (const { block, layer, name, values } of all) {
+      const { rows, columns } = this.place(block, layer);
+      checkNumbers(values, rows * columns, this.options.dtype, `parameters.${name}[${layer - 1}]`);
+      await pause();
     }
+    for (const { block, layer, values } of all) await this.write(block, layer, values as Numbers);
   }
 
   /** Ends the work under way between two of its steps. */

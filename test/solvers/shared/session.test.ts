@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Network } from '../../../src/network/network.js';
 import { minibatches } from '../../../src/solvers/minibatch/splitting.js';
+import { methodOf } from '../../../src/solvers/shared/methods.js';
 import { gradients } from '../../../src/solvers/shared/splittings/gradient.js';
 import { type LayeredSession, layered, type SweepPenalties } from '../../../src/solvers/shared/splittings/layered.js';
 import { u, W, z } from '../../../src/solvers/shared/sweep.js';
@@ -157,5 +158,51 @@ describe('a session', () => {
     using session = await layered.open(LAYERED, DATA);
     await session.start({ output: 'forward', dual: 'zero' });
     await expectFailure(() => session.run([W(1)], untyped({ ...PENALTIES, Rho: 1 })), 'ERR_DLADMM_ARGUMENT', /Rho/);
+  });
+
+  test('takes parameters that fit as a whole, or none', async () => {
+    using session = await layered.open(LAYERED, DATA);
+    const fitting = {
+      weights: [new Float64Array(20).fill(1), new Float64Array(15)],
+      biases: [5, 3].map((n) => new Float64Array(n)),
+    };
+    for (const [parameters, code, name] of [
+      [undefined, 'ERR_DLADMM_ARGUMENT', /^Expected { weights, biases } for parameters/],
+      [{}, 'ERR_DLADMM_ARGUMENT', /parameters\.weights/],
+      [{ weights: fitting.weights }, 'ERR_DLADMM_ARGUMENT', /parameters\.biases/],
+      [{ ...fitting, weights: fitting.weights.slice(0, 1) }, 'ERR_DLADMM_ARGUMENT', /parameters\.weights\[1\]/],
+      [
+        { ...fitting, biases: [...fitting.biases].reverse() },
+        'ERR_DLADMM_SHAPE',
+        /5 numbers for parameters\.biases\[0\]/,
+      ],
+      [
+        { ...fitting, biases: [new Float64Array(5), new Float64Array([0, Number.NaN, 0])] },
+        'ERR_DLADMM_NON_FINITE',
+        /biases\[1\]\[1\]/,
+      ],
+    ] as const) {
+      await expectFailure(() => session.writeParameters(parameters as never), code, name);
+      expect((await session.parameters()).weights[0]).toEqual(new Float64Array(20));
+    }
+    await session.writeParameters(fitting);
+    expect(await session.parameters()).toEqual(fitting);
+  });
+
+  test('says which penalty is none, and that a start has to be told', async () => {
+    using session = await layered.open(LAYERED, DATA);
+    await expectFailure(() => session.start(undefined as never), 'ERR_DLADMM_ARGUMENT', /{ output, dual } for start/);
+    await session.start({ output: 'forward', dual: 'zero' });
+    for (const name of ['nu', 'rho', 'theta0', 'tau0', 'gamma', 'l2'] as const) {
+      const run = (value: unknown) => () => session.run([W(1)], { ...PENALTIES, [name]: value } as SweepPenalties);
+      await expectFailure(run(-1), 'ERR_DLADMM_RANGE', new RegExp(`for penalties\\.${name} but received -1`));
+      await expectFailure(run('x'), 'ERR_DLADMM_ARGUMENT', new RegExp(`Expected a number for penalties\\.${name}`));
+    }
+  });
+
+  test('of gradients says what a method is', () => {
+    expect(() => methodOf(undefined as never)).toThrow(
+      /^Expected { solver: 'sgd', … } for options but received undefined$/,
+    );
   });
 });

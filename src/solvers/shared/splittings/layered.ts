@@ -1,6 +1,7 @@
-import { checkKeys, checkObject, flag, oneOf, whole } from '../../../core/checks.js';
+import { atLeast, checkKeys, checkObject, flag, oneOf, positive, whole } from '../../../core/checks.js';
 import { expected } from '../../../core/errors.js';
 import { type NativeMeasures, type NativePenalties, native } from '../../../core/native.js';
+import { type Present, present } from '../../../core/objects.js';
 import type { Initialisation } from '../../../network/initialisation.js';
 import { classifies, type Loss } from '../../../network/network.js';
 import type { LabelledSamples } from '../../../samples/samples.js';
@@ -162,8 +163,28 @@ export const layeredPlan = (
   settings: EXACT,
   start: { output: 'forward', hidden: 'forward', dual: 'zero' },
   refreshEvery: 25,
-  ...parts,
+  ...checkedParts(parts),
 });
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
+function checkedParts<P extends Partial<LayeredPlan>>(parts: P): Present<P> {
+  checkObject(parts, '{ initialisation, updatesOf, penaltiesFor, steps, … }', 'parts');
+  const { updatesOf, penaltiesFor, steps, settings, schedule, refreshEvery } = parts;
+  if (typeof updatesOf !== 'function') throw expected('a function of the iteration', 'parts.updatesOf', updatesOf);
+  if (typeof penaltiesFor !== 'function') {
+    throw expected('a function of the number of samples', 'parts.penaltiesFor', penaltiesFor);
+  }
+  checkObject(steps, '{ W, a }', 'parts.steps');
+  for (const block of ['W', 'a'] as const) {
+    if (!Array.isArray(steps[block])) throw expected('an array, one a layer,', `parts.steps.${block}`, steps[block]);
+  }
+  if (settings !== undefined) checkObject(settings, '{ l2, search, growth, … } (EXACT is one)', 'parts.settings');
+  if (schedule !== undefined && typeof schedule?.next !== 'function') {
+    throw expected('{ needsTrainLoss, next } with a function next', 'parts.schedule', schedule);
+  }
+  whole(refreshEvery ?? 0, 0, 1e9, 'parts.refreshEvery');
+  return present(parts);
+}
 
 const BLOCKS: Blocks<Block> = {
   W: { number: 0, shape: weights },
@@ -263,12 +284,18 @@ export const layered: Splitting<
     const opening = { problem: samples, blocks: BLOCKS, State: () => native.Layered, keys, check, setup, spills: true };
     return new SweepSession<LayeredTypes>(await openNative(opening, options, data, name), {
       blocks: BLOCKS,
-      start({ seed = 1, ...how }, { network }) {
+      start(begin, { network }) {
+        checkObject(begin, '{ output, dual }', 'start');
+        const { seed = 1, ...how } = begin;
         checkKeys(how, ['output', 'hidden', 'dual'], 'start');
         return { ...checkStart(how, network.loss), seed: whole(seed, 0, 2 ** 32 - 1, 'seed') };
       },
       penaltyKeys: PENALTY_KEYS,
-      penalties: (penalties) => ({ ...penalties, gamma: penalties.gamma ?? penalties.nu }),
+      penalties: ({ gamma, ...penalties }) => {
+        checkPenalties(penalties, 'penalties.');
+        atLeast(penalties.l2, 0, 'penalties.l2');
+        return { ...penalties, gamma: gamma === undefined ? penalties.nu : positive(gamma, 'penalties.gamma') };
+      },
       measures: ({ residual, activation, zeros, ...rest }: NativeMeasures) => ({
         ...rest,
         ...(zeros.length > 0 && { zeros: [...zeros] }),
@@ -293,7 +320,7 @@ export const layered: Splitting<
     const proximal: boolean | 'spectral' = spectral ? 'spectral' : settings.regularisers !== undefined;
     const own = { softmax, gram, fista, proximal, steps, multiplier, bias };
     const options = { network, dtype, threads, ...own, ...(share && { share }) };
-    const first = plan.penaltiesFor(count);
+    const first = checkPenalties(plan.penaltiesFor(count), `penaltiesFor(${count}).`);
     const again = () => layered.open(options, data);
     return sweepCourse<LayeredTypes, Penalties, IterationRecord>(await again(), {
       again,
