@@ -140,6 +140,9 @@ function weightsOf(weights: unknown, subBatches: number): Float64Array {
     throw expected(`${subBatches} numbers, one a sub-batch,`, 'options.weights', weights, 'ERR_DLADMM_SHAPE');
   }
   const checked = Float64Array.from(weights, (weight, s) => positive(weight, `options.weights[${s}]`));
-  const sum = checked.reduce((total, weight) => total + weight, 0);
-  return checked.map((weight) => weight / sum);
+  const sumOf = (all: Float64Array): number => all.reduce((total, weight) => total + weight, 0);
+  // A sum that overflows is not that of their parts.
+  const parts = Number.isFinite(sumOf(checked)) ? checked : checked.map((weight) => weight / subBatches);
+  const sum = sumOf(parts);
+  return parts.map((weight) => weight / sum);
 }

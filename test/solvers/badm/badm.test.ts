@@ -217,6 +217,16 @@ describe('SISA', () => {
 });
 
 describe('BadmOptimizer', () => {
+  test.each([1e308, 5e-324])('takes shares of any size: two of %s are a half each', (share) => {
+    const stepped = (weights: readonly number[]) => {
+      const w = new Float64Array([1, 2]);
+      const optimizer = new BadmOptimizer({ dtype: 'float64', subBatches: 2, weights });
+      for (let t = 0; t < 3; t += 1) optimizer.step(w, [new Float64Array([1, 3]), new Float64Array([5, 2])]);
+      return w;
+    };
+    expect(stepped([share, share])).toEqual(stepped([1, 1]));
+  });
+
   /** Gradients of a problem with as many parts as sub-batches: each a bowl of its own around `centre`. */
   const bowl = (w: Vector, centre: number, curvature: number): Vector => w.map((x) => curvature * (x - centre));
   const centres = [-1, 0.5, 3, 2];
