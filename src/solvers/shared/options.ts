@@ -84,7 +84,7 @@ export const COMMON = {
   quantile: number('fraction', {
     symbol: 'τ',
     otherwise: "0.5 with 'quantile', else none",
-    says: 'Of the quantile loss: the share of targets that is to lie below the output.',
+    says: 'Of the quantile loss: the share, above 0, of targets that is to lie below the output.',
   }),
   dtype: word(['float32', 'float64'], {
     default: 'float32',
