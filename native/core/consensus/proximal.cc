@@ -43,6 +43,8 @@ bool Trainer<T>::take_proximal_steps(const Step& now) {
       const double times = sgd->momentum == 0 ? 1 : sgd->nesterov ? 1 + sgd->momentum * gain : gain;
       found = by_size(l, now.rate * times) && found;
     }
+    // The norms of what grows without bounds overflow before it does.
+    found = found && std::isfinite(elementwise::square_norm<T>(team_, layers_[l - 1].W));
   }
   return found;
 }

@@ -24,7 +24,10 @@ bool MinibatchState<T>::split_W(std::size_t l, double t) {
   const std::size_t last = own.columns - 1, r = it.gram->rank();
   const double s = it.gram->split(), weight = s / t;
   // A step of no length leads to where Ω_l is finite alone: into the bounds.
-  if (!(t > 0)) return proximal_step<T>(team_, setup_.regularisers[l - 1], 0, weights_of(own), spectral_);
+  if (!(t > 0)) {
+    return proximal_step<T>(team_, setup_.regularisers[l - 1], 0, weights_of(own), spectral_) &&
+           std::isfinite(elementwise::square_norm<T>(team_, own));
+  }
   const auto rescale = static_cast<T>(it.dual_weight > 0 ? it.dual_weight / weight : 1);
   it.dual_weight = weight;
   each_piece(team_, y.rows, y.columns, [&](Rows rows, unsigned) {

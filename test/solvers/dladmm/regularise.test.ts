@@ -190,6 +190,26 @@ test.each(['minibatch-admm', 'gd', 'sgd', 'adagrad', 'adam', 'nadamw', 'badm', '
   },
 );
 
+test.each(['gd', 'sgd', 'badm', 'minibatch-admm', 'dladmm', 'inversion-admm'] as const)(
+  'weights whose norm overflows have diverged, and the last finite ones are the model: %s',
+  async (solver) => {
+    const x = [
+      [1e160, 1e160],
+      [-1e160, 1e160],
+    ];
+    const rate = solver === 'minibatch-admm' ? { learningRate: 1e300 } : {};
+    const long = solver === 'dladmm' || solver === 'inversion-admm' ? {} : { learningRate: 1, ...rate };
+    for (const W of [{ inputs: 0.1 }, { neurons: 0.1 }, { zeroSum: true }, { equal: [[0, 1]] }]) {
+      const { status, model } = await fit({ x, y: [1, -1] }, {
+        ...{ solver, ...long, layers: [2, 1], loss: 'absolute', standardiseTargets: false, dtype: 'float64' },
+        ...{ iterations: 1, regularise: { W } },
+      } as never);
+      expect(status.kind).toBe('diverged');
+      expect(Math.hypot(...(model.weights[0] as Float64Array))).toBeLessThan(1);
+    }
+  },
+);
+
 describe('logistic regression by ℓ1, min Σ log(1 + e^z) − y z + λ‖w‖₁', () => {
   const LAMBDA = 4;
   const answers = Y.map((value) => (value + 3 * noise() > 0.5 ? 1 : 0));
