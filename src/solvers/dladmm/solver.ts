@@ -15,7 +15,7 @@ import { checkOutput, dualBegins, initialisedBy, OUTPUTS, searchedBy, sweepType 
 import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
 import { EQUAL } from '../shared/equal.js';
 import { grownTogether } from '../shared/penalties.js';
-import { MONOTONE, REGULARISE, regularisedBy } from '../shared/regularise.js';
+import { checkSwept, MONOTONE, REGULARISE, regularisedBy } from '../shared/regularise.js';
 import { CONSTANT, growing, growth, scheduleType } from '../shared/schedule.js';
 import {
   EXACT,
@@ -187,8 +187,10 @@ export const dladmm = defineSolver({
   plan: (
     { nu, rho, theta0, tau0, l2, regularise, monotone, equal, stepSearch, growth, outputSolver, sweep, step, ...rest },
     { network },
-  ) =>
-    layeredPlan({
+  ) => {
+    const regular = regularisedBy({ regularise, monotone, equal }, network);
+    checkSwept(sweep, regular);
+    return layeredPlan({
       ...rest,
       updatesOf: () => sweep,
       steps: step,
@@ -196,12 +198,13 @@ export const dladmm = defineSolver({
       settings: {
         ...EXACT,
         l2,
-        ...regularisedBy({ regularise, monotone, equal }, network),
+        ...regular,
         search: stepSearch,
         growth,
         ...outputSolver,
       },
-    }),
+    });
+  },
 });
 
 /** The options of dlADMM. Only `layers` must be given. */

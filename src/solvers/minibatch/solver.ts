@@ -4,7 +4,7 @@ import { initialisedBy, sweepType } from '../shared/declared.js';
 import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
 import { EQUAL } from '../shared/equal.js';
 import { falling, LEARNING_RATE, scheduled } from '../shared/learning-rate.js';
-import { MONOTONE, REGULARISE, regularisedBy } from '../shared/regularise.js';
+import { checkSwept, MONOTONE, REGULARISE, regularisedBy } from '../shared/regularise.js';
 import type { Sweep, Update } from '../shared/sweep.js';
 import { listBatchUpdates, minibatchSweep } from './algorithm.js';
 import { defaultRate, factorsOf, GRAM_STEP } from './gram-step.js';
@@ -65,6 +65,7 @@ export const minibatch = defineSolver({
     const regular = regularisedBy({ regularise, monotone, equal }, network);
     const method = { ...own, factors: factorsOf({ ...own, ...regular }) };
     checkMetric(method, regular.regularisers);
+    checkSwept(method.sweep, regular);
     const given = rate ?? defaultRate(network.loss, method);
     const course = method.scheduleFree
       ? ({ otherwise: 'constant', rise: FIRST_BATCHES } as const)

@@ -16,6 +16,7 @@ import {
   type ValueType,
 } from '../../network/schema.js';
 import { agrees, EQUAL_TERM, type Groups, numbered } from './equal.js';
+import type { Update } from './sweep.js';
 
 /** Ω_l of a layer: terms that add up, and bounds that hold exactly. */
 const TERMS = {
@@ -244,3 +245,18 @@ export function regularisedBy(
 /** Whether every entry has a proximal step of its own, which a metric of one number an entry needs. */
 export const isSeparable = ({ inputs, neurons, neuronNorm, norm, nuclear, spectralNorm, zeroSum }: NativeRegulariser) =>
   inputs + neurons + nuclear === 0 && Math.min(neuronNorm, norm, spectralNorm) === Number.POSITIVE_INFINITY && !zeroSum;
+
+/** Whether a term of Ω, a bound, a sign or a group is there. */
+function asks({ lower, upper, neuronNorm, norm, spectralNorm, ...terms }: NativeRegulariser): boolean {
+  const bounds = [-lower, upper, neuronNorm, norm, spectralNorm];
+  return bounds.some(Number.isFinite) || Object.values(terms).some(Boolean);
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT where a sweep leaves weights as they began of which something is asked */
+export function checkSwept(sweep: readonly Update[], { regularisers = [] }: ReturnType<typeof regularisedBy>): void {
+  const moves = (layer: number): boolean => sweep.some((update) => update.block === 'W' && update.layer === layer);
+  const still = regularisers.findIndex((each, i) => asks(each) && !moves(i + 1)) + 1;
+  if (still === 0) return;
+  const text = `Expected W(${still}) in the sweep, as regularise, monotone or equal ask something of its weights, but received none`;
+  throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
+}

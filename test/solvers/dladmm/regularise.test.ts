@@ -5,7 +5,7 @@ import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { parseRegulariser } from '../../../src/cli/arguments.js';
 import { type ErrorCode, fit, loadModel, type Model, resume, train } from '../../../src/index.js';
-import { adam, completePlan, dladmm, type IterationRecord, layered, sgd } from '../../../src/solvers.js';
+import { adam, completePlan, dladmm, type IterationRecord, layered, sgd, u, W, z } from '../../../src/solvers.js';
 import { expectFailure } from '../../formats/support.js';
 import { numbers, random } from '../../reference/addon.js';
 
@@ -600,6 +600,23 @@ describe('what cannot be is told before anything is allocated', () => {
       /no closed form in the metric of adam/,
     );
     expect(completePlan(sgd, options)).toHaveProperty('regularisers');
+  });
+
+  test.each([
+    ['dladmm', [z(2), W(2), u(2)]],
+    ['minibatch-admm', [z(2), W(2)]],
+  ] as const)('a sweep of %s that leaves the weights as they began', async (solver, updates) => {
+    const asked = (more: object) => () =>
+      fit(regression, { solver, layers: [INPUTS, 3, 1], iterations: 1, sweep: () => updates, ...more } as never);
+    for (const more of [
+      { monotone: { 0: 1 } },
+      { equal: [[0, 1]] },
+      { regularise: { W: { max: 1 } } },
+      { regularise: { W: [{ l1: 1 }, {}] } },
+    ]) {
+      await expectFailure(asked(more), 'ERR_DLADMM_ARGUMENT', /^Expected W\(1\) in the sweep, as regularise,/);
+    }
+    await asked({ regularise: { W: [{}, { max: 1 }] } })();
   });
 
   test('a solver that has no such step', async () => {
