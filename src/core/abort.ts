@@ -1,9 +1,10 @@
 import type { Readable } from 'node:stream';
 import { DlAdmmError } from './errors.js';
+import { isObject } from './objects.js';
 
 /** A signal of any realm. */
 export const isAbortSignal = (value: unknown): value is AbortSignal =>
-  Object.prototype.toString.call(value) === '[object AbortSignal]';
+  isObject(value) && Object.prototype.toString.call(value) === '[object AbortSignal]';
 
 const waiting = new WeakMap<AbortSignal, Set<() => void>>();
 

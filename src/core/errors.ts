@@ -62,7 +62,7 @@ export function describe(value: unknown): string {
   try {
     return describeOpenly(value);
   } catch {
-    return `a ${typeof value} that cannot be looked into`;
+    return `${typeof value === 'object' ? 'an' : 'a'} ${typeof value} that cannot be looked into`;
   }
 }
 

@@ -1,6 +1,7 @@
 import { expected } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
 import { isNumbers } from '../core/numbers.js';
+import { isRevoked } from '../core/objects.js';
 import { checkAttached } from '../tensor/inputs.js';
 
 /** Weights and biases of every layer: `weights[l − 1]` is W_l, n_l × n_{l−1} row-major, `biases[l − 1]` is b_l. */
@@ -18,7 +19,8 @@ export function checkParameters(parameters: Parameters, layers: readonly number[
   const depth = layers.length - 1;
   for (const name of ['weights', 'biases'] as const) {
     const list: unknown = parameters[name];
-    if (!Array.isArray(list)) throw expected(`an array of ${depth} typed arrays`, prefix + name, list);
+    if (isRevoked(list) || !Array.isArray(list))
+      throw expected(`an array of ${depth} typed arrays`, prefix + name, list);
     if (list.length > depth) throw expected(`${depth} arrays, one a layer,`, prefix + name, list, 'ERR_DLADMM_SHAPE');
     for (let l = 1; l <= depth; l += 1) {
       const length = (layers[l] ?? 0) * (name === 'weights' ? (layers[l - 1] ?? 0) : 1);

@@ -14,7 +14,7 @@ import {
 } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import type { Dtype } from '../core/native.js';
-import { present } from '../core/objects.js';
+import { isRevoked, present } from '../core/objects.js';
 import type { Network } from './network.js';
 
 /** What other options have decided before one is read. */
@@ -169,6 +169,7 @@ export function option<In, Out, const D extends Declared<In>>(of: ValueType<In, 
   const read = (value: unknown, name: string, about: About): Out | undefined => {
     const chosen = value === undefined ? (derive?.(about) ?? declared.default) : value;
     try {
+      if (isRevoked(chosen)) throw expected(type, name, chosen);
       return chosen === undefined && !required ? undefined : check(chosen, name, about);
     } catch (error) {
       if (!(error instanceof DlAdmmError) || /; did you mean /.test(error.message)) throw error;

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { LabelledSamples } from '../../src/data.js';
 import { DlAdmmError, type ErrorCode, fit as fitModel, Model, readCheckpoint, train } from '../../src/index.js';
-import { a, type DladmmOptions, layered, W, z } from '../../src/solvers.js';
+import { a, type DladmmOptions, layered, SAMPLE_SOLVERS, schemaOf, W, z } from '../../src/solvers.js';
 import { run } from '../children/run.js';
 import { expectFailure, failure } from '../formats/support.js';
 import { nativeOf } from '../reference/addon.js';
@@ -312,6 +312,40 @@ describe('options', () => {
     const { options: stored } = await readCheckpoint(path);
     expect(stored).toMatchObject({ activation: { leakyRelu: 0.1 }, regularise: { W: { l1: 1e-3, max: 2 } } });
     expect(stored).toMatchObject({ classes: ['a', 'b'], classWeights: { a: 1, b: 3 } });
+  });
+
+  const gone = (): never => {
+    const { proxy, revoke } = Proxy.revocable([], {});
+    revoke();
+    return proxy as never;
+  };
+
+  test.each(SAMPLE_SOLVERS.map((solver) => [solver.name, solver] as const))(
+    'of %s that are revoked proxies are refused by their names',
+    async (name, solver) => {
+      const layers = { layers: [3, 4, 2] };
+      for (const key of Object.keys(schemaOf(solver))) {
+        const given = { solver: name, ...layers, [key]: gone() };
+        await expectRefusal(DATA, given, 'ERR_DLADMM_ARGUMENT', new RegExp(` for ${key} but .* cannot be looked into`));
+      }
+    },
+  );
+
+  test('and what is in them', async () => {
+    for (const more of [
+      { equal: [gone()] },
+      { regularise: { W: gone() } },
+      { regularise: { W: [gone(), {}] } },
+      { step: { W: gone() } },
+      { initialisation: { weights: gone(), biases: [] } },
+      { initialisation: { weights: [gone(), gone()], biases: [] } },
+      { sweep: gone },
+      { sweep: () => [gone()] },
+      { schedule: gone },
+      { schedule: () => [] },
+    ]) {
+      await expectRefusal(DATA, { ...OPTIONS, ...more }, 'ERR_DLADMM_ARGUMENT');
+    }
   });
 
   test('and what is done to a record changes no penalty', async () => {

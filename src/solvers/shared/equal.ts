@@ -2,6 +2,7 @@
 import { repeated } from '../../core/checks.js';
 import { expected } from '../../core/errors.js';
 import type { NativeRegulariser } from '../../core/native-faces.js';
+import { isRevoked } from '../../core/objects.js';
 import { option, type ValueType } from '../../network/schema.js';
 
 /** Inputs, by name or by place from 0, in groups of two and more. */
@@ -16,7 +17,7 @@ const groups: ValueType<Groups> = {
   check(value, name) {
     if (!Array.isArray(value)) throw expected('lists of inputs that are equal, [[0, 1], …],', name, value);
     for (const [i, group] of value.entries()) {
-      const good = Array.isArray(group) && group.length > 1 && group.every(isPlace);
+      const good = !isRevoked(group) && Array.isArray(group) && group.length > 1 && group.every(isPlace);
       if (!good) throw expected('two or more inputs, by name or place from 0,', `${name}[${i}]`, group);
     }
     const twice = repeated((value as Groups).flat().map(String));

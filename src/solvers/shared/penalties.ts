@@ -1,5 +1,6 @@
 import { checkKeys, checkObject, positive } from '../../core/checks.js';
 import { expected } from '../../core/errors.js';
+import { isObject } from '../../core/objects.js';
 
 /** The penalties and the first step sizes that the searches try; they may change from iteration to iteration. */
 export interface Penalties {
@@ -24,7 +25,7 @@ export function checkPenalties<P extends Penalties>(penalties: P, prefix = ''): 
 
 /** What a rule of one's own answers with, checked: it comes in the middle of a training. */
 export function renewed(penalties: Penalties, change: unknown): Penalties {
-  if (typeof change !== 'object' || change === null || 'then' in change) {
+  if (!isObject(change) || 'then' in change) {
     throw expected('{ nu, rho, theta0, tau0 } or some of them', 'what the schedule returns', change);
   }
   checkKeys(change, PENALTIES, 'what the schedule returns');

@@ -1,5 +1,6 @@
 import { checkObject } from '../../core/checks.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
+import { isRevoked } from '../../core/objects.js';
 
 /** A kind of variables of a splitting: a matrix in some of the layers 1 … L. */
 export interface BlockKind {
@@ -106,7 +107,8 @@ export function listUpdates<B extends string>(blocks: Blocks<B>, sweep: Sweep<B>
 }
 
 const isIterable = (value: unknown): value is Iterable<unknown> =>
-  typeof value === 'string' || (typeof value === 'object' && value !== null && Symbol.iterator in value);
+  typeof value === 'string' ||
+  (typeof value === 'object' && value !== null && !isRevoked(value) && Symbol.iterator in value);
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE unless there is such an update */
 export function checkedUpdate<B extends string>(
