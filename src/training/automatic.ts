@@ -15,6 +15,8 @@ import { checkOptionKeys } from '../solvers/shared/hints.js';
 import type { EarlyStopping } from '../solvers/shared/options.js';
 import type { EpochRecord, ProgressRecord } from '../solvers/shared/record.js';
 import { checkSign } from '../solvers/shared/regularise.js';
+import type { AnyBlock } from '../solvers/shared/sweep.js';
+import type { Matrix } from '../tensor/matrix.js';
 import { checkCalibrated, checkHeld } from './calibrated.js';
 import { storedOptionsOf } from './checkpoint.js';
 import { before } from './company.js';
@@ -222,6 +224,12 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
   get checkpointBytes(): number {
     if (this.#current === undefined) throw new DlAdmmError('ERR_DLADMM_STATE', 'The training has not begun yet');
     return this.#current.checkpointBytes;
+  }
+
+  /** As of {@link Training}, of the network that is at work. */
+  async read(block: AnyBlock, layer: number): Promise<Matrix> {
+    if (this.#current === undefined) throw new DlAdmmError('ERR_DLADMM_STATE', 'The training has not begun yet');
+    return this.#current.read(block, layer);
   }
 
   /** As of {@link Training}. */

@@ -161,6 +161,15 @@ describe('samples without a named solver', () => {
     expect((await model.predict(x)).labels).toHaveLength(COUNT);
   });
 
+  test('and rows are looked into as they train, as those are that say their layers', async () => {
+    const named = { solver: 'dladmm', hidden: [3], iterations: 2, threads: 1 } as const;
+    for (const training of [train({ x, labels }, named), train(customers, { ...named, target: 'churned' })]) {
+      await expectFailure(() => training.read('W', 1), 'ERR_DLADMM_STATE');
+      for await (const _ of training) expect(await training.read('z', 1)).toMatchObject({ columns: 3 });
+      await expectFailure(() => training.read('z', 1), 'ERR_DLADMM_STATE');
+    }
+  });
+
   test('are asked for a network where a solver is named', async () => {
     await expectFailure(
       () => fitModel({ x, labels }, { solver: 'adam' } as never),
