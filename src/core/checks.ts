@@ -43,6 +43,11 @@ export function checkObject(value: unknown, what: string, name: string): asserts
   if (typeof value !== 'object' || value === null || isRevoked(value)) throw expected(what, name, value);
 }
 
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT */
+export function checkFunction(value: unknown, name: string): void {
+  if (typeof value !== 'function') throw expected('a function', name, value);
+}
+
 /**
  * A misspelt name must not pass as one left out.
  *

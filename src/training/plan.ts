@@ -45,7 +45,7 @@ export function planOf<R extends ProgressRecord>(options: object, problem: 'samp
     needsTrainLoss: plan.schedule?.needsTrainLoss ?? false,
     async open(data, share) {
       const course: unknown = await solver.splitting.course(plan as never, data as never, share);
-      checkObject(course, '{ session, start, advance, … }', `what course of ${solver.name} answers with`);
+      checkObject(course, 'an object', 'what course returns');
       return course as Course<R>;
     },
   };

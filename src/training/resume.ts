@@ -124,7 +124,7 @@ function checkSaid(path: string, { front, learnt, options: stored }: StoredTrain
 /** @throws DlAdmmError ERR_DLADMM_CHECKPOINT where a solver of one's own is known by its name alone */
 function checkOwnSolver(path: string, solver: unknown): void {
   if (typeof solver !== 'string' || [...SAMPLE_SOLVERS, ...GRAPH_SOLVERS].some(({ name }) => name === solver)) return;
-  const text = `Expected the solver ${quoted(solver)} for options.solver (--solver with its file): the training that wrote ${path} had it of its own, and a checkpoint keeps its name alone`;
+  const text = `Expected the solver ${quoted(solver)} for options.solver: the training that wrote ${path} had it of its own`;
   throw new DlAdmmError('ERR_DLADMM_CHECKPOINT', text);
 }
 

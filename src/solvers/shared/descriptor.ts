@@ -1,5 +1,5 @@
 /** A solver as it is declared: once. The lists, the checks, the command line and the documentation follow from it. */
-import { checkKeys, checkObject, whole as checkWhole, oneOf } from '../../core/checks.js';
+import { checkFunction, checkKeys, checkObject, whole as checkWhole, oneOf } from '../../core/checks.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
 import { isObject, present } from '../../core/objects.js';
 import type { GraphInitialisation } from '../../network/graph-initialisation.js';
@@ -86,9 +86,9 @@ export function checkSolver(solver: unknown, name: string): asserts solver is So
   if (!isObject(options)) throw expected('a schema of options', `${name}.options`, options);
   for (const [key, each] of Object.entries(options)) {
     if (isObject(each) && typeof each.read === 'function') continue;
-    throw expected('an option (number, whole, flag, word … declare one)', `${name}.options.${key}`, each);
+    throw expected('an option (number, flag … declare one)', `${name}.options.${key}`, each);
   }
-  if (typeof plan !== 'function') throw expected('a function of the options', `${name}.plan`, plan);
+  checkFunction(plan, `${name}.plan`);
   checkWhole(iterations, 1, 1e9, `${name}.iterations`);
 }
 
@@ -96,8 +96,8 @@ function checkSplitting(splitting: unknown, name: string): void {
   checkObject(splitting, 'a splitting', name);
   const { data, can, course } = splitting as Partial<Solver['splitting']>;
   oneOf(data, ['samples', 'graph'], `${name}.data`);
-  checkObject(can, '{ checkpoint, standardise, … }', `${name}.can`);
-  if (typeof course !== 'function') throw expected('a function of a plan and its data', `${name}.course`, course);
+  checkObject(can, 'an object', `${name}.can`);
+  checkFunction(course, `${name}.course`);
 }
 
 /** What the plan of a solver of one's own answers with. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
@@ -261,5 +261,5 @@ export function chosenSolver(solver: unknown, known: readonly AnySolver[], data:
 function ofOwnName(solver: AnySolver, known: readonly AnySolver[]): AnySolver {
   const { name } = solver;
   if (name !== 'auto' && !known.some((each) => each.name === name && each !== solver)) return solver;
-  throw expected('a name of its own, which no solver of the package has,', 'solver.name', name);
+  throw expected('a name that no solver of the package has', 'solver.name', name);
 }

@@ -15,8 +15,7 @@ export interface ProgressRecord {
   readonly iteration: number;
   /**
    * R averaged over what is learnt from, as the iteration had it: at the outputs z_L that a sweep ended with, or of an epoch at
-   * the parameters with which each of its steps began. Where targets are standardised it is in their deviations, as it is learnt; that
-   * of `train`, `validation` and `test` is in their units.
+   * the parameters with which each of its steps began. Of standardised targets it is in deviations.
    */
   readonly loss: number;
   /** Seconds of this iteration, evaluation left out. */

@@ -257,6 +257,5 @@ export function checkSwept(sweep: readonly Update[], { regularisers = [] }: Retu
   const moves = (layer: number): boolean => sweep.some((update) => update.block === 'W' && update.layer === layer);
   const still = regularisers.findIndex((each, i) => asks(each) && !moves(i + 1)) + 1;
   if (still === 0) return;
-  const text = `Expected W(${still}) in the sweep, as regularise, monotone or equal ask something of its weights, but received none`;
-  throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
+  throw expected(`W(${still}), as regularise, monotone or equal ask something of its weights,`, 'sweep', sweep);
 }

@@ -614,7 +614,7 @@ describe('what cannot be is told before anything is allocated', () => {
       { regularise: { W: { max: 1 } } },
       { regularise: { W: [{ l1: 1 }, {}] } },
     ]) {
-      await expectFailure(asked(more), 'ERR_DLADMM_ARGUMENT', /^Expected W\(1\) in the sweep, as regularise,/);
+      await expectFailure(asked(more), 'ERR_DLADMM_ARGUMENT', /^Expected W\(1\), as regularise, .* for sweep but/);
     }
     await asked({ regularise: { W: [{}, { max: 1 }] } })();
   });

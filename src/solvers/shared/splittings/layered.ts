@@ -1,4 +1,4 @@
-import { atLeast, checkKeys, checkObject, flag, oneOf, positive, whole } from '../../../core/checks.js';
+import { atLeast, checkFunction, checkKeys, checkObject, flag, oneOf, positive, whole } from '../../../core/checks.js';
 import { expected } from '../../../core/errors.js';
 import { type NativeMeasures, type NativePenalties, native } from '../../../core/native.js';
 import { type Present, present } from '../../../core/objects.js';
@@ -168,21 +168,18 @@ export const layeredPlan = (
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
 function checkedParts<P extends Partial<LayeredPlan>>(parts: P): Present<P> {
-  checkObject(parts, '{ initialisation, updatesOf, penaltiesFor, steps, … }', 'parts');
-  const { updatesOf, penaltiesFor, steps, settings, schedule, refreshEvery } = parts;
-  if (typeof updatesOf !== 'function') throw expected('a function of the iteration', 'parts.updatesOf', updatesOf);
-  if (typeof penaltiesFor !== 'function') {
-    throw expected('a function of the number of samples', 'parts.penaltiesFor', penaltiesFor);
+  checkObject(parts, 'an object', 'parts');
+  const { updatesOf, penaltiesFor, steps, settings = EXACT, schedule = CONSTANT, refreshEvery = 0 } = parts;
+  for (const [name, part] of Object.entries({ steps, settings, schedule }))
+    checkObject(part, 'an object', `parts.${name}`);
+  for (const [name, part] of Object.entries({ updatesOf, penaltiesFor, 'schedule.next': schedule.next })) {
+    checkFunction(part, `parts.${name}`);
   }
-  checkObject(steps, '{ W, a }', 'parts.steps');
   for (const block of ['W', 'a'] as const) {
-    if (!Array.isArray(steps[block])) throw expected('an array, one a layer,', `parts.steps.${block}`, steps[block]);
+    if (!Array.isArray(steps?.[block]))
+      throw expected('an array, one a layer,', `parts.steps.${block}`, steps?.[block]);
   }
-  if (settings !== undefined) checkObject(settings, '{ l2, search, growth, … } (EXACT is one)', 'parts.settings');
-  if (schedule !== undefined && typeof schedule?.next !== 'function') {
-    throw expected('{ needsTrainLoss, next } with a function next', 'parts.schedule', schedule);
-  }
-  whole(refreshEvery ?? 0, 0, 1e9, 'parts.refreshEvery');
+  whole(refreshEvery, 0, 1e9, 'parts.refreshEvery');
   return present(parts);
 }
 
