@@ -49,6 +49,7 @@ export type ErrorCode =
 /** The one error class of the package: look at `code`, read `message`. */
 export class DlAdmmError extends Error {
   override readonly name = 'DlAdmmError';
+  /** Which error it is, for programs: docs/errors.md has all. */
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {

@@ -206,16 +206,25 @@ const forgotten = new FinalizationRegistry<FileHandle>((file) => void file.close
 
 /** Samples in a file, which are read block by block as they are needed. Close it when it is no longer needed. */
 export class StoredSamples implements SampleBlocks {
+  /** The file. */
   readonly path: string;
+  /** How many samples there are. */
   readonly rows: number;
+  /** How many inputs a network has for them. */
   readonly inputs: number;
-  /** What there is to predict, and how many outputs a network has for it. */
+  /** What there is to predict. */
   readonly task: Task;
+  /** How many outputs a network has for it. */
   readonly outputs: number;
+  /** The names of the classes, or of the labels. */
   readonly classes?: readonly string[];
+  /** The columns of the table that was packed, and how their values become inputs. */
   readonly columns?: readonly Column[];
+  /** The column that is predicted, or several. */
   readonly target?: string | readonly string[];
+  /** Whether each sample has a weight. */
   readonly weighted: boolean;
+  /** Samples of each block but the last. */
   readonly blockRows: number;
   /** @internal */
   readonly facts: Directory;

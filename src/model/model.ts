@@ -49,7 +49,9 @@ const SOFTMAX_COST = 32;
 
 /** A trained multilayer perceptron: predict, evaluate, save. Work runs off the event loop. */
 export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', NativeTrainedNetwork, L> {
+  /** `biases[l − 1]` is b_l. */
   readonly biases: readonly Numbers[];
+  /** The columns of the table that it was trained on, and how their values become inputs. */
   readonly columns?: readonly Column[];
   /** Of weights that lie on a grid, as `compress` leaves them. */
   readonly quantisation?: Quantisation;

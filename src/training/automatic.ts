@@ -207,7 +207,7 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
     this.#solver = checkedPlan(options);
   }
 
-  /** @throws DlAdmmError ERR_DLADMM_STATE while the training has not ended, or where it failed */
+  /** The model, and how the training went. @throws DlAdmmError ERR_DLADMM_STATE while it has not ended, or where it failed */
   get result(): AutoResult<R, M> {
     if (this.#result === undefined) {
       throw new DlAdmmError('ERR_DLADMM_STATE', 'The training has no result yet: iterate over it to its end first');

@@ -103,7 +103,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     return this.#learnt;
   }
 
-  /** @throws DlAdmmError ERR_DLADMM_STATE while the training has not ended, or where it failed */
+  /** The model, and how the training went. @throws DlAdmmError ERR_DLADMM_STATE while it has not ended, or where it failed */
   get result(): FitResult<R, M> {
     if (this.#result === undefined) {
       throw new DlAdmmError('ERR_DLADMM_STATE', 'The training has no result yet: iterate over it to its end first');
