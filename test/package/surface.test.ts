@@ -77,8 +77,9 @@ describeInstalled('the tarball', ({ tarball, platformTarball, addon, packed, pla
     },
   );
 
-  test('holds no source map, no test, no source of the TypeScript and nothing hidden', () => {
-    const unwanted = /\.[jt]s\.map$|(?:^|\/)test|\.test\.|_test\.|^src\/|\.tsbuildinfo$|(?:^|\/)\.|(?<!\.d)\.ts$/;
+  test('holds no source map, no test, no source of the TypeScript, no types of the command line and nothing hidden', () => {
+    const unwanted =
+      /\.[jt]s\.map$|(?:^|\/)test|\.test\.|_test\.|^src\/|\.tsbuildinfo$|(?:^|\/)\.|(?<!\.d)\.ts$|\/cli\/.*\.d\.ts$/;
     expect(names.filter((name) => unwanted.test(name))).toEqual([]);
   });
 
