@@ -319,8 +319,8 @@ async function widthOf(rows: unknown, name: string): Promise<number> {
   if (isStream(rows)) return 0;
   if (tableOf(rows, name))
     throw expected('rows of numbers (columns have their labels among them: fit(columns, { target }))', name, rows);
-  const text = 'layers, as how many numbers a row has is not known before it comes,';
-  throw expected(text, `options, with ${name}`, undefined);
+  if (rows === undefined) throw expected('rows of values, as these are to be learnt,', name, rows);
+  throw expected(`layers, as how many numbers a row of ${name} has is not known before it comes,`, 'options', rows);
 }
 
 /** The classes that labels without names tell apart. */

@@ -375,6 +375,15 @@ describe('samples of numbers', () => {
   const fitted = (data: object, options: object = {}) =>
     fit(data as never, { ...QUICK, target: undefined, validationShare: 0.2, ...options } as never);
 
+  test('says that labels are no values', async () => {
+    const message = expect.stringMatching(
+      /rows of values, as these are to be learnt, for data\.y but received undefined/,
+    );
+    await expect(fitted({ x, labels: x.map((_, i) => i % 2) }, { loss: 'squared-error' })).rejects.toMatchObject({
+      ...{ code: 'ERR_DLADMM_ARGUMENT', message },
+    });
+  });
+
   test.each<[string, object, ErrorCode, string]>([
     ['no samples', { x: [], labels: [] }, 'ERR_DLADMM_SHAPE', 'at least one sample in data.x'],
     ['no values', { x, y: [] }, 'ERR_DLADMM_SHAPE', 'at least one sample in data.y'],
