@@ -1,12 +1,12 @@
 /** `dladmm runs` and `dladmm compare`: trainings that are kept, and pages of them. */
 import { mkdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { refused } from '../core/errors.js';
+import { listed, refused } from '../core/errors.js';
 import { fileError, writeFileAtomic } from '../formats/atomic-file.js';
 import { aligned, numberText } from '../judging/text.js';
 import { comparison, type Shown, shownIn, shownOf } from '../report/comparison.js';
 import { PAGE } from '../report/page-of-training.js';
-import { numbersOf, readRun, readRunFile, removeRun, runsIn, type StoredRun } from '../report/runs.js';
+import { numbersOf, readRun, readRunFile, readRuns, removeRun, type StoredRun } from '../report/runs.js';
 import { eventsOf } from '../report/tensorboard.js';
 import { quoted } from './model.js';
 import { checkTarget } from './samples.js';
@@ -56,7 +56,9 @@ export async function runsCommand(flags: RunsFlags, terminal: Terminal): Promise
   for (const to of ['csv', 'tensorboard'] as const) {
     if (flags[to] !== undefined) checkWithout(['json'], flags, `--${to}`, 'the numbers go to files');
   }
-  const runs = await Promise.all((await runsIn(folder)).map((id) => readRun(folder, id)));
+  const { runs, damaged } = await readRuns(folder);
+  if (damaged.length > 0)
+    terminal.err(`left out, as they are no records of runs, or were cut off: ${listed(damaged)}\n`);
   for (const run of runs) {
     const { id, began } = run.head;
     if (csv !== undefined) await writeInto(csv, `${id}.csv`, bytes(csvOf(run)));

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { readdir, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DlAdmmError, expected, listed } from '../core/errors.js';
+import { DlAdmmError, expected, listed, systemCode } from '../core/errors.js';
 import { info } from '../core/info.js';
 import { fromJson, toJson } from '../core/json.js';
 import { isObject } from '../core/objects.js';
@@ -41,6 +41,7 @@ export interface RunWriter {
 }
 
 const ENDING = '.run.jsonl';
+const BEGINS = '{"run":1,';
 /** Digits of seconds. */
 const DIGITS = 3;
 const fileOf = (folder: string, id: string): string => join(folder, id + ENDING);
@@ -145,10 +146,27 @@ async function pathIn(folder: string, id: string): Promise<string> {
 /** A run of a folder by its id, or what no other id begins with. @throws DlAdmmError */
 export const readRun = async (folder: string, id: string): Promise<StoredRun> => readRunFile(await pathIn(folder, id));
 
+/** The runs of a folder, the oldest first, and the ids of files that are none: one that was cut off hides no other. @throws DlAdmmError ERR_DLADMM_FILE */
+export async function readRuns(folder: string) {
+  const damaged: string[] = [];
+  const all = (await runsIn(folder)).map((id) =>
+    readRunFile(fileOf(folder, id)).catch((error: unknown) => {
+      if (systemCode(error) !== 'ERR_DLADMM_FORMAT') throw error;
+      damaged.push(id);
+    }),
+  );
+  return { runs: (await Promise.all(all)).filter((run) => run !== undefined), damaged: damaged.toSorted() };
+}
+
+/** Whether a file was cut off in its first line, or before. */
+const isCut = (text: string): boolean =>
+  !text.includes('\n') && text.slice(0, BEGINS.length) === BEGINS.slice(0, text.length);
+
 /** Removes it. @throws DlAdmmError */
 export async function removeRun(folder: string, id: string): Promise<void> {
   const path = await pathIn(folder, id);
-  await readRunFile(path);
+  const text = await readFile(path, 'utf8').catch((error: unknown) => Promise.reject(fileError('read', path, error)));
+  if (!isCut(text)) await readRunFile(path);
   await unlink(path).catch((error: unknown) => Promise.reject(fileError('write', path, error)));
 }
 

@@ -87,6 +87,11 @@ it('keeps runs, lists and exports them, and puts them beside each other, pages t
     expect(page).toContain('Augmented Lagrangian');
     if (both.includes(id)) expect(page).toMatch(/<th scope="row">seconds of W 1<\/th><td>[\d.]/);
   }
+  writeFileSync(path('runs/cut.run.jsonl'), '');
+  const listed = await run('runs', '--json');
+  expect(listed).toMatchObject({ code: 0, err: expect.stringMatching(/^left out.*cut off: cut$/m) });
+  expect(JSON.parse(listed.out)).toHaveLength(2);
+  expect(await run('runs', '--remove', 'cut')).toMatchObject({ code: 0, err: '' });
   expect((await run('compare', id, 'none')).err).toMatch(
     /Expected the id of a run of runs, or a beginning of one alone/,
   );

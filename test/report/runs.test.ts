@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { comparison, type Shown, shownOf } from '../../src/report/comparison.js';
-import { numbersOf, openRun, readRun, removeRun, runsIn } from '../../src/report/runs.js';
+import { numbersOf, openRun, readRun, readRuns, removeRun, runsIn } from '../../src/report/runs.js';
 import { crc32c, eventsOf } from '../../src/report/tensorboard.js';
 
 let folder = '';
@@ -76,6 +76,18 @@ describe('a run that is kept', () => {
     await expect(readRun(folder, '')).rejects.toEqual(refused('ERR_DLADMM_ARGUMENT'));
     expect(await runsIn(folder)).toEqual([other.id, 'mine']);
     expect(readFileSync(join(folder, 'mine.run.jsonl'), 'utf8')).toBe('mine\n');
+  });
+
+  test('that was cut off before its first line ended hides no other, and is removed', async () => {
+    const whole = openRun(folder, 'a', {});
+    const [first] = readFileSync(pathOf(whole.id), 'utf8').split('\n') as [string];
+    for (const [id, text] of Object.entries({ cut: first.slice(0, 40), empty: '', short: '{"ru', mine: 'mine\n' }))
+      writeFileSync(pathOf(id), text);
+    const { runs, damaged } = await readRuns(folder);
+    expect(runs.map(({ head }) => head.id)).toContain(whole.id);
+    expect(damaged).toEqual(['cut', 'empty', 'mine', 'short']);
+    for (const id of ['cut', 'empty', 'short']) await removeRun(folder, id);
+    expect((await readRuns(folder)).damaged).toEqual(['mine']);
   });
 });
 
