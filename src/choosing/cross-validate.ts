@@ -63,6 +63,13 @@ export interface Setting {
 
 const OWN = ['validation', 'test', 'checkpoint', 'distributed', 'signal'] as const;
 
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT for what one training alone has */
+function checkOwn(options: AnyOptions): void {
+  for (const name of OWN) {
+    if (options[name] !== undefined) throw expected('none, as there are several trainings,', name, options[name]);
+  }
+}
+
 /**
  * Takes the samples in, and parts them.
  *
@@ -77,9 +84,7 @@ export async function settingOf(
 ): Promise<Setting> {
   const { folds: count, seed, groups, signal, parallel } = rules;
   checkOptionNames(options, 'the trainings');
-  for (const name of OWN) {
-    if (options[name] !== undefined) throw expected('none, as there are several trainings,', name, options[name]);
-  }
+  checkOwn(options);
   throwIfAborted(signal, 'Cross-validation');
   const parted = await divided(data, { ...options, ...(signal && { signal }) });
   const { stratified = parted.labels !== undefined } = rules;
@@ -110,6 +115,7 @@ export async function settingOf(
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, … for options that no training takes, and a metric that their models have not */
 export function checkTraining({ data, complete }: Setting, options: AnyOptions, metric: Metric = 'loss'): void {
+  checkOwn(options);
   const all = complete(options);
   data.optionsOn(NOBODY, all);
   train(data.whole as never, all as never);

@@ -57,8 +57,8 @@ export function checkSpace(space: unknown): asserts space is SearchSpace {
   checkObject(space, 'an object of options', 'space');
   for (const [name, value] of Object.entries(space)) {
     const from = asDistribution(name, value);
-    if (from && name === 'target')
-      throw expected('one target, as trials are compared by what they predict,', 'space.target', value);
+    if (from && ['target', 'task', 'classes'].includes(name))
+      throw expected(`one ${name} for all, as trials are compared by what they predict,`, `space.${name}`, value);
     if (from?.draw === 'choice') {
       if (!Array.isArray(from.of) || from.of.length === 0)
         throw expected('at least one value', `space.${name}`, from.of);

@@ -81,9 +81,27 @@ describe('a search', () => {
       expect(trials.map(({ options }) => options)).toEqual(expect.arrayContaining(hidden));
     }
     const several = { ...values, target: [['c'], ['d']] } as never;
-    await expect(search(own, several, rules)).rejects.toThrow(/one target, as trials are compared.*space\.target/);
+    await expect(search(own, several, rules)).rejects.toThrow(
+      /one target for all, as trials are compared.*space\.target/,
+    );
     const watched = { ...values, target: 'c', validation: own } as never;
     await expect(search(own, watched, rules)).rejects.toThrow(/none, as there are several trainings, for validation/);
+    for (const [name, of, message] of [
+      ['task', ['classification', 'regression'], /one task for all, as trials are compared.*space\.task/],
+      [
+        'classes',
+        [
+          ['in', 'out'],
+          ['out', 'in'],
+        ],
+        /one classes for all, as trials are compared.*space\.classes/,
+      ],
+      ['validation', [own, own.slice(1)], /none, as there are several trainings, for validation/],
+      ['checkpoint', [{ path: join(folder, 'a') }, { path: join(folder, 'b') }], /several trainings, for checkpoint/],
+    ] as const) {
+      const varied = { ...values, target: 'c', [name]: choice<unknown>(of) } as never;
+      await expectFailure(() => search(own, varied, rules), 'ERR_DLADMM_ARGUMENT', message);
+    }
   });
 
   test('refits on a stream too, which comes but once', async () => {
