@@ -117,6 +117,8 @@ export function progressLine(
       : `${String(record.iteration).padStart(String(iterations).length)}/${iterations}`;
   const remains = Number.isFinite(left) && record.iteration < (iterations ?? 0);
   const learnt = metrics.length > 0 ? 6 : 1;
+  // Values are learnt standardised: the two losses are not of one unit.
+  const inUnits = SETS.some((name) => record[name] !== undefined && record[name]?.accuracy === undefined);
   const parts: readonly (readonly [rank: number, text: string])[] = [
     [0, first],
     ...('lagrangian' in record
@@ -124,7 +126,9 @@ export function progressLine(
           [learnt, `objective ${number(record.lagrangian)}`],
           [8, `residual ${number(residualOf(record))}`],
         ] as const)
-      : ([[learnt, `loss ${number(record.loss)}`]] as const)),
+      : inUnits
+        ? []
+        : ([[learnt, `loss ${number(record.loss)}`]] as const)),
     ...(rows === undefined ? [] : [[4, `${COMPACT.format(rows)} rows/s`] as const]),
     ...(bytes === undefined ? [] : [[5, memory(bytes)] as const]),
     ...(scores.length > 1 ? [[3, spark(scores, SPARK.least)] as const] : []),

@@ -172,17 +172,24 @@ export function chartsOf(records: readonly ProgressRecord[]): readonly Chart[] {
         records.map((record) => record[part]?.[metric as 'loss']),
       ),
     );
+  const learnt = curve(
+    'as it was learnt',
+    records.map(({ loss }) => loss),
+  );
+  const up = 'mean over the samples';
+  // Values are learnt standardised, and judged in their units: one scale would not tell either.
+  const inUnits = PARTS.some((part) => records.some((record) => record[part] && record[part].accuracy === undefined));
+  const losses: readonly (readonly [Place, readonly Curve[]])[] = inUnits
+    ? [
+        [{ title: 'Loss, as it was learnt', up }, [learnt]],
+        [{ title: 'Loss, as it is judged', up }, judged('loss')],
+      ]
+    : [[{ title: 'Loss', up }, [learnt, ...judged('loss')]]];
   const metrics = new Set(records.flatMap((record) => PARTS.flatMap((part) => Object.keys(record[part] ?? {}))));
   metrics.delete('loss');
   const fields = Object.keys(loose[0] ?? {}).filter((field) => !LEFT_OUT.has(field));
   return [
-    ...chart(x, { title: 'Loss', up: 'mean over the samples' }, [
-      curve(
-        'as it was learnt',
-        records.map(({ loss }) => loss),
-      ),
-      ...judged('loss'),
-    ]),
+    ...losses.flatMap(([place, curves]) => chart(x, place, curves)),
     ...[...metrics].flatMap((metric) => chart(x, { title: `Score: ${metric}`, up: metric }, judged(metric))),
     ...fields.flatMap((field) => chart(x, PLACES[field] ?? { title: field, up: field }, curvesOf(loose, field))),
     ...chart(x, { title: 'Step sizes', up: 'θ, τ', log: true }, sizesOf(records)),

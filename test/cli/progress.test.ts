@@ -78,6 +78,13 @@ describe('a line of progress', () => {
     expect(progressLine(record(3, 1), 3, 0)).not.toContain('left');
   });
 
+  it('leaves out the loss of values as they are learnt, standardised, beside one in their units', () => {
+    const epoch = { iteration: 3, loss: 0.5, seconds: 1, elapsed: 1, steps: 4, learningRate: 1 };
+    const line = (validation: object) => progressLine({ ...epoch, validation } as never, 3, 0);
+    expect(line({ loss: 1.4e6 })).toBe('3/3  validation loss 1.400e+6');
+    expect(line({ loss: 1.4, accuracy: 0.5 })).toBe('3/3  loss 5.000e-1  validation 50.00 %');
+  });
+
   it('is a line of its own where nobody watches', () => {
     const { terminal, written } = fakeTerminal(false);
     const progress = startProgress(terminal, 2);

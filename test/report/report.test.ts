@@ -219,6 +219,16 @@ describe('the charts', () => {
     expect(chartsOf(records).map(({ title }) => title)).toEqual(['Loss', 'Seconds of an iteration', 'mine']);
   });
 
+  test('have the loss of values as it was learnt, of standardised targets, and as it is judged apart', () => {
+    const judged = (scores: object) => [
+      { iteration: 1, loss: 0.5, seconds: 1, elapsed: 1, validation: { loss: 1.4e6, ...scores } },
+    ];
+    const titles = (scores: object) => chartsOf(judged(scores)).map(({ title }) => title);
+    expect(titles({})).toContain('Loss, as it was learnt');
+    expect(titles({})).toContain('Loss, as it is judged');
+    expect(titles({ accuracy: 0.9 })).toContain('Loss');
+  });
+
   test('have gaps where a value is not finite, and a plain axis where one is not above zero', () => {
     const records = [3, Number.NaN, 0].map((kkt, i) => ({ iteration: i + 1, loss: 1, seconds: 1, elapsed: 1, kkt }));
     const chart = chartsOf(records).find(({ title }) => title.includes('KKT'));
