@@ -131,7 +131,9 @@ bool State<T>::settle(SweepRecord& record) {
   Measures& measures = record.measures;
   const double before = objective(kept_);
   measures.tried = objective(tried_);
-  measures.reduction = (measures.tried - before) / measures.expected;
+  const double change = measures.tried - before;
+  // Where F is stationary nothing was foretold, and nothing came.
+  measures.reduction = change == 0 && measures.expected == 0 ? 1 : change / measures.expected;
   measures.kept = measures.tried <= before;
   if (measures.kept) std::swap(kept_, tried_);
   return true;

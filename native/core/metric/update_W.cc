@@ -58,6 +58,8 @@ bool State<T>::update_W(std::size_t l, UpdateRecord& record, Measures& measures)
         from.gradient.view().rows_from(rows), from.W.view().rows_from(rows), delta, velocity);
   });
   tried_.parameters.advance();
+  // No length of step would mend a gradient that overflows.
+  if (!std::isfinite(sums.first)) return false;
   record.slope = sums.first;
   record.step_norm = elementwise::square_norm<T>(team_, to.velocity.view());
   measures.slope = (std::isnan(measures.slope) ? 0 : measures.slope) + sums.first;

@@ -473,6 +473,18 @@ describe('a hard start', () => {
     const { status } = await fit({ x, y }, { ...BASE, ...far });
     expect(status).toMatchObject({ kind: 'diverged', iteration: 1 });
   });
+
+  test('whose gradient overflows ends the training too, as no step would be kept any more', async () => {
+    const { status } = await fit({ x, y }, { ...BASE, loss: 'squared-error', dtype: 'float64', l2: 1e300 });
+    expect(status).toMatchObject({ kind: 'diverged', iteration: 1 });
+  });
+
+  test('is foretold where it is stationary', async () => {
+    const nothing = { x: map(x, () => 0), y: map(y, () => 0) };
+    const own = { loss: 'squared-error', standardiseTargets: false, initialisation: 'he', l2: 0 } as const;
+    const { history } = await fit(nothing, { ...BASE, ...own });
+    expect(history.map(({ reduction, slope }) => [reduction, slope])).toEqual(history.map(() => [1, 0]));
+  });
 });
 
 describe('what is refused', () => {
