@@ -286,3 +286,18 @@ describe.each(WHOLE)('%s', (_, go) => {
     await expect(go(stop.signal)).rejects.toThrow(ABORTED);
   });
 });
+
+// Rates are asked for before an epoch begins.
+test.each(['adam', 'minibatch-admm'] as const)(
+  'a learning rate of %s that aborts ends the training before its epoch',
+  async (solver) => {
+    const stop = new AbortController();
+    const learningRate = ({ epoch }: { readonly epoch: number }): number => {
+      if (epoch === 2) stop.abort();
+      return 0.1;
+    };
+    const options = { layers: [2, 3, 2], iterations: 4, batchSize: 20, signal: stop.signal };
+    const { status, iterations } = await fit(SAMPLES, { solver, learningRate, ...options });
+    expect([status.kind, iterations]).toEqual(['aborted', 1]);
+  },
+);

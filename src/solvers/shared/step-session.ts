@@ -44,6 +44,9 @@ export interface StepRules<T extends StepTypes> {
   readonly duals?: (options: T['options']) => number;
 }
 
+/** What has been done before the first step. */
+const NONE = { steps: 0, samples: 0, loss: 0, stopped: false, diverged: false };
+
 /**
  * A session of a splitting whose iterations are epochs: run steps, each on a batch. A whole epoch is one hop off the event loop.
  * Parameters are zero until they are written.
@@ -78,13 +81,12 @@ export class StepSession<T extends StepTypes> extends Session<T['options'], T['b
       whole(count, 0, 2 ** 31 - 1, 'steps');
       const rate = learningRate ?? this.#rules.learningRate(this.options);
       if (typeof rate !== 'function') atLeast(rate, 0, 'learningRate');
-      const rates = ratesOf(rate, this.#done, count, this.stepsPerEpoch);
       if (this.#running) throw new DlAdmmError('ERR_DLADMM_STATE', 'Expected one run at a time but one is at work');
+      this.#stopping = false;
+      const rates = ratesOf(rate, this.#done, count, this.stepsPerEpoch);
       this.#running = true;
       try {
-        const { loss, regularisation, zeros, ...ran } = await (this.feed
-          ? this.#runFed(this.feed, count, rates)
-          : this.#native.run(count, rates));
+        const { loss, regularisation, zeros, ...ran } = await this.#ran(count, rates);
         this.#done = ran.diverged ? 0 : this.#done + ran.steps;
         const weights = zeros.length > 0 && { weights: { regularisation, zeros: [...zeros] } };
         return { ...ran, loss: loss / ran.samples, learningRate: rates.at(-1), ...weights };
@@ -94,12 +96,17 @@ export class StepSession<T extends StepTypes> extends Session<T['options'], T['b
     });
   }
 
+  async #ran(count: number, rates: Float64Array): Promise<NativeSteps> {
+    // The function that gave the rates may have asked for the stop: the addon has nothing to stop before a run.
+    if (this.#stopping) return { ...NONE, stopped: true, regularisation: 0, zeros: new Float64Array(), seconds: 0 };
+    return this.feed ? this.#runFed(this.feed, count, rates) : this.#native.run(count, rates);
+  }
+
   /** Steps on windows of samples, of which the next is read while one is learnt from. */
   async #runFed(feed: Feed, count: number, rates: Float64Array): Promise<NativeSteps> {
     const began = performance.now();
-    const sum = { steps: 0, samples: 0, loss: 0, stopped: false, diverged: false };
+    const sum = { ...NONE };
     let weights: Pick<NativeSteps, 'regularisation' | 'zeros'> = { regularisation: 0, zeros: new Float64Array() };
-    this.#stopping = false;
     while (sum.steps < count && !sum.stopped && !sum.diverged) {
       const steps = Math.min(await feed.window(), count - sum.steps);
       const own = rates.length > 1 ? rates.subarray(sum.steps, sum.steps + steps) : rates;
