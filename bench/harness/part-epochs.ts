@@ -19,7 +19,7 @@ export function iterationsOf(name: string, stepsOf: PerEpoch): AnySolver {
     session.run = (count = stepsOf(session.stepsPerEpoch), ...rate) => run(count, ...rate);
     return found;
   };
-  return { ...solver, splitting: { ...solver.splitting, course } };
+  return { ...solver, name: `${name}-in-parts`, splitting: { ...solver.splitting, course } };
 }
 
 /** A solver whose iterations are so many parts of an epoch, for a look at the network after each. */
