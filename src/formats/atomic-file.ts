@@ -27,6 +27,7 @@ const MAX_TRANSFER = 1 << 30;
 const REASONS: ReadonlyMap<string, string> = new Map([
   ['ENOENT', 'the file or its folder does not exist'],
   ['ENOTDIR', 'a part of the path is not a folder'],
+  ['EEXIST', 'what is there is not a folder'],
   ['ENOSPC', 'the disk is full'],
   ['EDQUOT', 'the disk quota is used up'],
   ['EACCES', 'permission denied'],

@@ -70,6 +70,7 @@ it('keeps runs, lists and exports them, and puts them beside each other, pages t
   expect((await run('runs', 'runs')).out).toMatch(/^id +data +status[\s\S]*iris +completed +3/);
   expect(await run('runs', '--csv', 'tables', '--tensorboard', 'events')).toMatchObject({ code: 0, err: '' });
   const [{ id }, { id: other }] = runs;
+  expect((await run('runs', '--csv', '1.html')).err).toMatch(/1\.html: what is there is not a folder/);
   const [head, ...lines] = readFileSync(path(`tables/${id}.csv`), 'utf8')
     .trimEnd()
     .split('\n');
