@@ -31,7 +31,7 @@ import { type Answer, answerOf, type EvaluationOf, type Prediction } from './ans
 import { finiteChunk, locate } from './finite.js';
 import { judgeable, labelledRows, readingOf, recordRows, rowsRead, storedRows } from './labelled.js';
 import { loadModelFile } from './model-file.js';
-import { isOne, type NamedPrediction, type OnePrediction, onlyOf } from './one.js';
+import { isOne, isSparseOne, type NamedPrediction, type OnePrediction, onlyOf, type PlainRow } from './one.js';
 import { encodeOnnx } from './onnx/export.js';
 import type { OnnxOptions } from './options.js';
 import type { ModelParts } from './parts.js';
@@ -91,7 +91,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   }
 
   /**
-   * What the model says of one sample (a record, or a plain array of n_0 numbers): its label with its probability, or its value;
+   * What the model says of one sample (a record, a plain array of n_0 numbers, or a sparse row): its label with its probability, or its value;
    * or of many (records, rows, a matrix, a table, columns by their names, a stream, a file): their outputs, labels and probabilities. A few samples are answered
    * at once, in less time than it takes to hand them to another thread; more of them off the event loop. Any number of calls may
    * be under way, and what is said of a sample has the same bits in all of them. Features are taken as they were given to the
@@ -100,7 +100,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    * @throws DlAdmmError ERR_DLADMM_SHAPE, ERR_DLADMM_ARGUMENT, ERR_DLADMM_NON_FINITE, ERR_DLADMM_DETACHED, ERR_DLADMM_CLOSED;
    *   ERR_DLADMM_STREAM, ERR_DLADMM_FORMAT, ERR_DLADMM_LABEL for samples in a stream or a table
    */
-  async predict(x: readonly number[], options?: Pick<TableReading, 'signal'>): Promise<OnePrediction<L>>;
+  async predict(x: PlainRow, options?: Pick<TableReading, 'signal'>): Promise<OnePrediction<L>>;
   async predict(
     x: RowsLike | ReadonlyMap<string, readonly unknown[]> | Frame | StoredSamples | string | URL,
     options?: TableReading,
@@ -113,7 +113,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     x: RowsLike | ColumnsLike | Frame | StoredSamples | RecordLike | string | URL,
     options: TableReading = {},
   ): Promise<Prediction<L> | OnePrediction<L>> {
-    const one = !StoredSamples.is(x) && !isFile(x) && isOne(x);
+    const one = !StoredSamples.is(x) && !isFile(x) && isOne(x, this.columns);
     const prediction = await this.call(async () => {
       using stored = await storeOf(x);
       const reading = readingOf(stored?.store ?? (one ? [x] : x), options);
@@ -141,7 +141,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    *
    * @throws DlAdmmError as {@link predict} rejects with
    */
-  predictSync(x: readonly number[]): OnePrediction<L>;
+  predictSync(x: PlainRow): OnePrediction<L>;
   predictSync(x: MatrixLike | Csr | readonly RecordLike[] | ReadonlyMap<string, readonly unknown[]>): Prediction<L>;
   predictSync<R extends RecordLike>(x: R): NamedPrediction<R, L>;
   predictSync(
@@ -159,7 +159,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
       }
     }
     const prediction = answer.prediction() as Prediction<L>;
-    return isOne(x) ? (onlyOf(prediction, this.threshold) as OnePrediction<L>) : prediction;
+    return isOne(x, this.columns) ? (onlyOf(prediction, this.threshold) as OnePrediction<L>) : prediction;
   }
 
   /**
@@ -378,17 +378,18 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
 
   /** One sample as rows, and records as the columns of the model take them in; anything else is rows already. */
   #rowsOf(x: unknown): MatrixLike {
-    if (isOne(x)) {
-      if (!Array.isArray(x)) return recordRows(this.columns, [x as Cells]);
-      const { columns, inputs } = this;
+    const { columns, inputs } = this;
+    if (isSparseOne(x, columns)) return [x] as unknown as MatrixLike;
+    if (isOne(x, columns)) {
+      if (!Array.isArray(x)) return recordRows(columns, [x as Cells]);
       if (columns && x.length !== inputs) {
         const names = columns.slice(0, 20).map(({ name }) => name);
         throw expected(`a record { ${names.join(', ')} }, or its ${inputs} inputs,`, 'x', x, 'ERR_DLADMM_SHAPE');
       }
-      return [x];
+      return [x as readonly number[]];
     }
-    if (isRecord(x) && areColumns(x)) return recordRows(this.columns, recordsOf(x));
-    return Array.isArray(x) && isRecord(x[0]) && !areSparseRows(x) ? recordRows(this.columns, x) : (x as MatrixLike);
+    if (isRecord(x) && areColumns(x)) return recordRows(columns, recordsOf(x));
+    return Array.isArray(x) && isRecord(x[0]) && !areSparseRows(x) ? recordRows(columns, x) : (x as MatrixLike);
   }
 }
 

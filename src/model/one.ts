@@ -3,6 +3,7 @@ import type { Numbers } from '../core/native.js';
 import type { ClassLoss, Loss } from '../network/network.js';
 import { isRecord } from '../samples/arrived.js';
 import { areColumns, type Cells, isTable, type ValuesLike } from '../samples/table.js';
+import { isSparseRow, type SparseRow } from '../tensor/csr.js';
 import { isArray } from '../tensor/inputs.js';
 import type { Prediction } from './answer.js';
 
@@ -74,9 +75,20 @@ type AreLists<R> = keyof R extends never
 /** What is said of a record, or of columns by their names. */
 export type NamedPrediction<R, L extends Loss> = AreLists<R> extends true ? Prediction<L> : OnePrediction<L>;
 
-/** Whether one sample is given and not many: a plain array of numbers, or a record, whose values are not all lists. */
-export function isOne(x: unknown): x is readonly number[] | Cells {
+/** A sample without names: its numbers, or those of them that are not 0. */
+export type PlainRow = readonly number[] | SparseRow;
+
+/** The names of a model's columns. */
+type Named = readonly { readonly name: string }[] | undefined;
+
+/** Whether a sample is given by its entries, and not a table of columns that are called so. */
+export const isSparseOne = (x: unknown, columns: Named): x is SparseRow =>
+  isSparseRow(x) && !columns?.some(({ name }) => name === 'indices' || name === 'values');
+
+/** Whether one sample is given and not many: a plain array of numbers, a sparse row, or a record, whose values are not all lists. */
+export function isOne(x: unknown, columns: Named): x is PlainRow | Cells {
   if (Array.isArray(x)) return typeof x[0] === 'number';
+  if (isSparseOne(x, columns)) return true;
   return isRecord(x) && !isTable(x) && !(Symbol.iterator in x) && !(Symbol.asyncIterator in x) && !areColumns(x);
 }
 

@@ -153,7 +153,8 @@ export function nativeAdjacency(matrix: unknown, name: string): NativeCsr {
 
 const isList = (value: unknown): value is ArrayLike<unknown> => isArray(value) || isNumericArray(value);
 
-const isSparseRow = (
+/** Whether a value has the form of a sparse row. */
+export const isSparseRow = (
   row: unknown,
 ): row is { readonly indices: ArrayLike<unknown>; readonly values: ArrayLike<unknown> } =>
   isObject(row) && Object.keys(row).length === 2 && isList(row.indices) && isList(row.values);
