@@ -1,5 +1,6 @@
 import type { GraphRecord } from '../solvers/dladmm-gcn/splitting.js';
 import type { AnyRecord } from '../solvers/records.js';
+import { isJudgedInUnits } from '../solvers/shared/record.js';
 import type { IterationRecord } from '../solvers/shared/splittings/layered.js';
 import type { SigmoidRecord } from '../solvers/sigmoid/splitting.js';
 import type { MetricRecord } from '../solvers/variable-metric/splitting.js';
@@ -117,8 +118,6 @@ export function progressLine(
       : `${String(record.iteration).padStart(String(iterations).length)}/${iterations}`;
   const remains = Number.isFinite(left) && record.iteration < (iterations ?? 0);
   const learnt = metrics.length > 0 ? 6 : 1;
-  // Values are learnt standardised: the two losses are not of one unit.
-  const inUnits = SETS.some((name) => record[name] !== undefined && record[name]?.accuracy === undefined);
   const parts: readonly (readonly [rank: number, text: string])[] = [
     [0, first],
     ...('lagrangian' in record
@@ -126,7 +125,7 @@ export function progressLine(
           [learnt, `objective ${number(record.lagrangian)}`],
           [8, `residual ${number(residualOf(record))}`],
         ] as const)
-      : inUnits
+      : isJudgedInUnits(record)
         ? []
         : ([[learnt, `loss ${number(record.loss)}`]] as const)),
     ...(rows === undefined ? [] : [[4, `${COMPACT.format(rows)} rows/s`] as const]),

@@ -1,6 +1,6 @@
 /** What is drawn of a training: curves over its iterations. */
 import type { AnyRecord } from '../solvers/records.js';
-import type { ProgressRecord } from '../solvers/shared/record.js';
+import { isJudgedInUnits, type ProgressRecord } from '../solvers/shared/record.js';
 import { embedded, number, table, text } from './html.js';
 
 /** Curves over the same places. */
@@ -177,8 +177,7 @@ export function chartsOf(records: readonly ProgressRecord[]): readonly Chart[] {
     records.map(({ loss }) => loss),
   );
   const up = 'mean over the samples';
-  // Values are learnt standardised, and judged in their units: one scale would not tell either.
-  const inUnits = PARTS.some((part) => records.some((record) => record[part] && record[part].accuracy === undefined));
+  const inUnits = records.some(isJudgedInUnits);
   const losses: readonly (readonly [Place, readonly Curve[]])[] = inUnits
     ? [
         [{ title: 'Loss, as it was learnt', up }, [learnt]],

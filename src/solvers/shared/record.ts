@@ -57,3 +57,7 @@ export interface EpochRecord extends ProgressRecord, Partial<WeightMeasures> {
   /** γ of the last of them, of methods that have one. */
   readonly learningRate?: number;
 }
+
+/** Whether the losses of a record may be of two units: values are learnt standardised, and judged in their own. Classes have an accuracy. */
+export const isJudgedInUnits = ({ train, validation, test }: ProgressRecord): boolean =>
+  [train, validation, test].some((judged) => judged !== undefined && judged.accuracy === undefined);
