@@ -8,7 +8,7 @@ import { Model } from '../model/model.js';
 import { bytesOf, type Grid } from '../model/quantisation.js';
 import type { Loss } from '../network/network.js';
 import { breathe } from '../tensor/inputs.js';
-import type { Ready } from '../training/front.js';
+import type { Ready } from '../training/front/ready.js';
 import { taughtTo } from '../training/going-on.js';
 import type { TrainingData } from '../training/result.js';
 import type { CompressionStep } from './options.js';

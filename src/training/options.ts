@@ -1,4 +1,5 @@
 /** The options of a training as they are declared beside those of the solvers: what says how rows become samples, and what stands where no solver is named. */
+import { bytesSaid } from '../core/bytes.js';
 import { DIALECT } from '../formats/csv.js';
 import type { StoredSamples } from '../formats/sample-file.js';
 import { flag, number, type OptionsOf, option, type Schema, valueType, whole, word } from '../network/schema.js';
@@ -12,7 +13,6 @@ import type { WeightsLike } from '../samples/weights.js';
 import { minibatch } from '../solvers/minibatch/solver.js';
 import { COMMON } from '../solvers/shared/options.js';
 import { isArray, isNumericArray } from '../tensor/inputs.js';
-import { bytesSaid } from './stored-samples.js';
 
 /** Rows: a file of them by its path or `file:` URL, a store of samples, records, a table, columns by their names, a stream of records, or of CSV (a Readable of text). */
 export type Rows = string | URL | RowsLike | Frame | ColumnsLike | StoredSamples;

@@ -26,8 +26,9 @@ import {
   type RowSource,
   rowSource,
 } from '../tensor/inputs.js';
-import { checkNoRows, readyOf } from './front.js';
-import { numberedGoal } from './goal.js';
+import { readyOf } from './front/front.js';
+import { numberedGoal } from './front/goal.js';
+import { checkNoRows } from './front/samples.js';
 import { FRONT, type FrontOptions, type Rows } from './options.js';
 import type { TrainingData } from './result.js';
 

@@ -7,7 +7,7 @@ import type { Model } from '../model/model.js';
 import { type ArrivingSamples, areSamples } from '../samples/arriving.js';
 import type { Task } from '../samples/targets.js';
 import type { Choice } from '../solvers/auto.js';
-import type { Ready } from './front.js';
+import type { Ready } from './front/ready.js';
 import { type FitResult, hasLearnt, judgedTrain } from './result.js';
 
 /** What was decided, why, and what came of it. */

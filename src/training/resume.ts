@@ -26,7 +26,7 @@ import type { ConstraintSweep, Sweep } from '../solvers/shared/sweep.js';
 import { checkHeld } from './calibrated.js';
 import { isFunctionMark, kernelHere, storedOptionsOf } from './checkpoint.js';
 import { checkValues, type OpenCheckpoint, openCheckpoint } from './checkpoint-file.js';
-import { readyOf } from './front.js';
+import { readyOf } from './front/front.js';
 import { FRONT, type FrontOptions, type Rows } from './options.js';
 import { checkOptionNames, type Plan, planOf } from './plan.js';
 import type { FitResult, TrainingData } from './result.js';

@@ -12,7 +12,7 @@ import { heldOut } from '../../src/samples/hold-out.js';
 import { listedRows } from '../../src/samples/label-lists.js';
 import { learnColumns } from '../../src/samples/learning.js';
 import { targetValues } from '../../src/samples/targets.js';
-import { alone } from '../../src/training/goal.js';
+import { alone } from '../../src/training/front/goal.js';
 
 // Nothing that is done with many rows holds up the event loop: counted by its turns, on a clock on which 500 values that
 // are read take a millisecond, and so does every look at it.

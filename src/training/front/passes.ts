@@ -1,6 +1,6 @@
 /** Passes over the features before a training begins; the event loop runs in between. */
-import { liesInUnitInterval } from '../samples/standardise.js';
-import { allRows, eachChunk, nonFinite, type RowSource, rowSource } from '../tensor/inputs.js';
+import { liesInUnitInterval } from '../../samples/standardise.js';
+import { allRows, eachChunk, nonFinite, type RowSource, rowSource } from '../../tensor/inputs.js';
 
 /** @throws DlAdmmError ERR_DLADMM_NON_FINITE by the row, before some are held out; sparse rows have been looked at */
 export async function checkFinite(source: RowSource): Promise<void> {

@@ -1,11 +1,11 @@
 /** What is to be predicted: classes or values, and what classes there are. */
-import { expected } from '../core/errors.js';
-import { domainOf, domainText, type Loss } from '../network/network.js';
-import { classNumbers, learnClasses } from '../samples/classes.js';
-import type { Parts } from '../samples/hold-out.js';
-import type { Target, Task, Wanted } from '../samples/targets.js';
-import { eachChunk, inTurns, type LabelsLike, type RowSource, rowSource, turn } from '../tensor/inputs.js';
-import type { Matrix } from '../tensor/matrix.js';
+import { expected } from '../../core/errors.js';
+import { domainOf, domainText, type Loss } from '../../network/network.js';
+import { classNumbers, learnClasses } from '../../samples/classes.js';
+import type { Parts } from '../../samples/hold-out.js';
+import type { Target, Task, Wanted } from '../../samples/targets.js';
+import { eachChunk, inTurns, type LabelsLike, type RowSource, rowSource, turn } from '../../tensor/inputs.js';
+import type { Matrix } from '../../tensor/matrix.js';
 
 /** What is to be predicted: classes, or rows of values, or of 0 and 1 for labels that have names. */
 export type Goal =

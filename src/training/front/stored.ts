@@ -1,42 +1,24 @@
 /** Samples of a store, made ready for a training: what of them is held out, and what they are. */
-import { expected } from '../core/errors.js';
-import { present } from '../core/objects.js';
-import { seededRandom } from '../core/random.js';
-import { checkRoom } from '../formats/atomic-file.js';
-import { DIALECT } from '../formats/csv.js';
-import { type StoredSamples, storeOf } from '../formats/sample-file.js';
-import type { Loss } from '../network/network.js';
-import { type ArrivingSamples, areSamples } from '../samples/arriving.js';
-import { LEARNING } from '../samples/learning.js';
-import { type Part, StoredSet } from '../samples/stored.js';
-import { type Task, taskOf } from '../samples/targets.js';
-import { heldOutShare } from '../solvers/auto.js';
-import type { MatrixLike } from '../tensor/inputs.js';
+import { bytesSaid } from '../../core/bytes.js';
+import { expected } from '../../core/errors.js';
+import { present } from '../../core/objects.js';
+import { seededRandom } from '../../core/random.js';
+import { checkRoom } from '../../formats/atomic-file.js';
+import { DIALECT } from '../../formats/csv.js';
+import { type StoredSamples, storeOf } from '../../formats/sample-file.js';
+import { type ArrivingSamples, areSamples } from '../../samples/arriving.js';
+import { LEARNING } from '../../samples/learning.js';
+import { type Part, StoredSet } from '../../samples/stored.js';
+import { taskOf } from '../../samples/targets.js';
+import { heldOutShare } from '../../solvers/auto.js';
+import type { MatrixLike } from '../../tensor/inputs.js';
+import type { TrainingData } from '../result.js';
 import type { HeldOut } from './parts.js';
-import type { TrainingData } from './result.js';
+import { DEFAULT_LOSS, type Given, type Ready } from './ready.js';
 
 /** More are not held out, rows or entries: they are kept in memory, and tell an accuracy to half a percent. */
 const MOST_HELD = 20_000;
 const MOST_ENTRIES = 2 ** 22;
-
-const UNITS: Readonly<Record<string, number>> = {
-  '': 1,
-  k: 1e3,
-  m: 1e6,
-  g: 1e9,
-  t: 1e12,
-  ki: 2 ** 10,
-  mi: 2 ** 20,
-  gi: 2 ** 30,
-  ti: 2 ** 40,
-};
-
-/** So many bytes; undefined where it says none. */
-export function bytesSaid(value: unknown): number | undefined {
-  const [, number, unit] = /^\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?\s*$/i.exec(String(value)) ?? [];
-  const bytes = Number(number) * (UNITS[unit?.toLowerCase() ?? 'none'] ?? Number.NaN);
-  return bytes > 0 ? bytes : undefined;
-}
 
 /** Rows drawn by `seed`, each as likely as the others. */
 function drawn(rows: number, count: number, seed: number): ReadonlySet<number> {
@@ -68,19 +50,6 @@ const WHY: Readonly<Record<string, string>> = {
 /** Those that a model has settled which goes on. */
 const SETTLED = ['columns', 'classes', 'target'];
 
-interface Given {
-  readonly loss?: Loss;
-  readonly classLoss?: Loss;
-  readonly task?: Task;
-  readonly seed: number;
-  readonly standardise?: boolean;
-  readonly validationShare?: number;
-  readonly validation?: unknown;
-  readonly test?: unknown;
-  readonly memory?: string | number;
-  readonly goesOn?: boolean;
-}
-
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT for options that have been decided as the store was packed, or need samples in memory */
 function checkGiven(store: StoredSamples, given: Given): void {
   const all = given as unknown as Readonly<Record<string, unknown>>;
@@ -100,8 +69,8 @@ function checkGiven(store: StoredSamples, given: Given): void {
     throw expected(`${store.task}, as ${store.path} has it,`, given.loss ? 'loss' : 'task', given.loss ?? task);
 }
 
-/** Samples of a store as `readyOf` gives them. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_FORMAT, ERR_DLADMM_FILE */
-export async function fromStore(store: StoredSamples, given: Given, lossOf: (task: Task) => Loss) {
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_FORMAT, ERR_DLADMM_FILE */
+export async function fromStore(store: StoredSamples, given: Given): Promise<Ready> {
   checkGiven(store, given);
   const { rows, inputs, outputs, task, columns, classes, target, facts } = store;
   const { seed, validationShare: share = heldOutShare(rows) } = given;
@@ -138,7 +107,7 @@ export async function fromStore(store: StoredSamples, given: Given, lossOf: (tas
     inputs,
     features: columns?.length ?? inputs,
     outputs,
-    loss: given.loss ?? ((task === 'classification' && given.classLoss) || lossOf(task)),
+    loss: given.loss ?? ((task === 'classification' && given.classLoss) || DEFAULT_LOSS[task]),
     standardise: given.standardise ?? !facts.unit,
     task,
     because: facts.because,

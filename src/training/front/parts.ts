@@ -1,8 +1,8 @@
 /** The samples of each part: those that are trained on, and those that are held out. */
-import { heldOut, type Parts } from '../samples/hold-out.js';
-import { heldOutShare } from '../solvers/auto.js';
-import { inTurns } from '../tensor/inputs.js';
-import type { Matrix } from '../tensor/matrix.js';
+import { heldOut, type Parts } from '../../samples/hold-out.js';
+import { heldOutShare } from '../../solvers/auto.js';
+import { inTurns } from '../../tensor/inputs.js';
+import type { Matrix } from '../../tensor/matrix.js';
 
 /** What decides about them. */
 interface Parting {
