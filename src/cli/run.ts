@@ -13,7 +13,7 @@ import { openTrace, traceFile } from '../report/trace.js';
 import type { AnyRecord } from '../solvers/records.js';
 import type { CheckpointPlan } from '../solvers/shared/options.js';
 import type { AutoResult, AutoTraining } from '../training/automatic.js';
-import { CHECKPOINT } from '../training/checkpoint-file.js';
+import { CHECKPOINT } from '../training/checkpoint/file.js';
 import type { FitResult } from '../training/result.js';
 import type { Training } from '../training/training.js';
 import { interruptionOf } from './interruption.js';

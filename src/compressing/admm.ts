@@ -9,7 +9,7 @@ import { chosenSolver } from '../solvers/shared/descriptor.js';
 import type { ProgressRecord } from '../solvers/shared/record.js';
 import { HELD, type WeightTerms } from '../solvers/shared/regularise.js';
 import { breathe } from '../tensor/inputs.js';
-import { storedOptionsOf } from '../training/checkpoint.js';
+import { storedOptionsOf } from '../training/checkpoint/options.js';
 import { settledBy, taughtTo } from '../training/going-on.js';
 import { type Plan, planOf } from '../training/plan.js';
 import type { TrainingData } from '../training/result.js';

@@ -18,7 +18,8 @@ import { checkSign } from '../solvers/shared/regularise.js';
 import type { AnyBlock } from '../solvers/shared/sweep.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { checkCalibrated, checkHeld } from './calibrated.js';
-import { storedOptionsOf } from './checkpoint.js';
+import { storedOptionsOf } from './checkpoint/options.js';
+import { frontIn } from './checkpoint/stored-training.js';
 import { before } from './company.js';
 import { checkFront } from './front/front.js';
 import type { Given, Ready } from './front/ready.js';
@@ -27,7 +28,6 @@ import { checkSweeps, type Plan, planOf } from './plan.js';
 import { type Report, reportOf } from './report.js';
 import { type FitResult, nothingOf, type TrainingData } from './result.js';
 import { readyWithin } from './set-aside.js';
-import { frontIn } from './stored-training.js';
 import { Training } from './training.js';
 import { checkWatched } from './watching.js';
 

@@ -9,8 +9,8 @@ import type { GraphSamples } from '../samples/graph-samples.js';
 import type { LabelledSamples } from '../samples/samples.js';
 import type { CommonPlan } from '../solvers/shared/options.js';
 import { featureRows } from '../tensor/csr.js';
-import { kernelHere } from './checkpoint.js';
-import type { StoredTraining } from './stored-training.js';
+import { kernelHere } from './checkpoint/options.js';
+import type { StoredTraining } from './checkpoint/stored-training.js';
 
 export interface Company {
   /** Whether it is about this process only: what others do not know of may be done at any time. */

@@ -15,7 +15,7 @@ import type { AnySolver, OwnOptions, RecordOf } from '../solvers/shared/descript
 import type { CommonOptions, CommonSchema } from '../solvers/shared/options.js';
 import type { EpochRecord, ProgressRecord } from '../solvers/shared/record.js';
 import { type AutoResult, AutoTraining, isFront } from './automatic.js';
-import { storedOptionsOf } from './checkpoint.js';
+import { storedOptionsOf } from './checkpoint/options.js';
 import type { AUTO, FrontOptions, Rows } from './options.js';
 import { planOf } from './plan.js';
 import type { FitResult, TrainingData } from './result.js';

@@ -17,14 +17,14 @@ import type { ProgressRecord } from '../solvers/shared/record.js';
 import { breathe } from '../tensor/inputs.js';
 import { type AutoResult, isAutomatic, placed } from './automatic.js';
 import { checkCalibrated, checkHeld } from './calibrated.js';
-import { storedOptionsOf } from './checkpoint.js';
+import { storedOptionsOf } from './checkpoint/options.js';
+import { frontIn } from './checkpoint/stored-training.js';
 import { checkFront, readyOf } from './front/front.js';
 import type { Open } from './front/ready.js';
 import { AUTO_KEYS, type FrontOptions, type Rows } from './options.js';
 import { planOf } from './plan.js';
 import { reportOf } from './report.js';
 import type { TrainingData } from './result.js';
-import { frontIn } from './stored-training.js';
 import { Training } from './training.js';
 import { checkWatched } from './watching.js';
 

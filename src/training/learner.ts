@@ -15,21 +15,22 @@ import type { Course } from '../solvers/shared/course.js';
 import { type AnySolver, chosenSolver } from '../solvers/shared/descriptor.js';
 import type { CheckpointRecord, EpochRecord } from '../solvers/shared/record.js';
 import type { Csr } from '../tensor/csr.js';
-import { kernelHere, replaced, storedModel, storedOptionsOf } from './checkpoint.js';
 import {
   fillState,
   type OpenCheckpoint,
   openCheckpoint,
   passingCheckpoint,
   writeCheckpoint,
-} from './checkpoint-file.js';
+} from './checkpoint/file.js';
+import { kernelHere, storedOptionsOf } from './checkpoint/options.js';
+import { lookInto, type ResumeOptions } from './checkpoint/resumed-options.js';
+import { networkIn, type StoredTraining, saidIn, storedLearnt } from './checkpoint/stored-training.js';
+import { replaced, storedModel } from './checkpoint/take-up.js';
 import type { OptionsFor } from './fit.js';
 import { checkSettled, isSettled, readyFor, type Settled, settledBy, taughtTo } from './going-on.js';
 import type { Rows } from './options.js';
 import { type Plan, planOf } from './plan.js';
 import type { TrainingData } from './result.js';
-import { lookInto, type ResumeOptions } from './resume.js';
-import { networkIn, type StoredTraining, saidIn, storedLearnt } from './stored-training.js';
 
 /** The solvers whose iterations are epochs: those that learn from batches. */
 export type BatchSolver = Extract<

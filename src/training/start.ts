@@ -13,7 +13,7 @@ import {
   unfoldStandardisation,
 } from '../network/standardisation.js';
 import type { Before, Learnt } from '../samples/arrival.js';
-import { learntOf, type StoredTraining } from './stored-training.js';
+import { learntOf, type StoredTraining } from './checkpoint/stored-training.js';
 
 /** By so much the standardisations of two trainings may differ that are taken for the same. */
 const ALIKE = 1e-6;

@@ -17,22 +17,15 @@ import type { AnyBlock } from '../solvers/shared/sweep.js';
 import { turn } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { withCalibration } from './calibrated.js';
-import {
-  type Beside,
-  checkLearnt,
-  checkValidation,
-  type Keeper,
-  openKeeper,
-  type Resumption,
-  storedModel,
-  takeUp,
-} from './checkpoint.js';
+import { type Keeper, openKeeper } from './checkpoint/keeper.js';
+import { checkLearnt, checkValidation } from './checkpoint/samples.js';
+import type { BestModel, Resumption, StoredFront, StoredTraining } from './checkpoint/stored-training.js';
+import { type Beside, storedModel, takeUp } from './checkpoint/take-up.js';
 import { type Company, companyOf } from './company.js';
 import { emptiedBy } from './emptied.js';
 import { checkSweeps, type Plan } from './plan.js';
 import { type FitResult, nothingOf, onlyTrain, type Status, type TrainingData } from './result.js';
 import { beforeOf, firstParameters } from './start.js';
-import type { BestModel, StoredFront, StoredTraining } from './stored-training.js';
 import {
   addSets,
   bestWith,

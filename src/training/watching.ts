@@ -13,8 +13,8 @@ import type { LabelledSamples } from '../samples/samples.js';
 import type { AnySession } from '../solvers/shared/course.js';
 import type { CommonPlan } from '../solvers/shared/options.js';
 import type { ProgressRecord } from '../solvers/shared/record.js';
+import type { BestModel } from './checkpoint/stored-training.js';
 import type { TrainingData } from './result.js';
-import type { BestModel } from './stored-training.js';
 
 export type Judge = (parameters: Parameters) => Promise<Evaluation>;
 

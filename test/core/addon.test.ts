@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type NativeLayeredOptions, type NativePenalties, type NativeWindows, native } from '../../src/core/native.js';
-import { openCheckpoint, writeCheckpoint } from '../../src/training/checkpoint-file.js';
+import { openCheckpoint, writeCheckpoint } from '../../src/training/checkpoint/file.js';
 import { run, runProgram } from '../children/run.js';
 
 const INDEX = new URL('../../dist/index.js', import.meta.url).href;

@@ -13,7 +13,7 @@ import {
   native,
 } from '../../../src/core/native.js';
 import { seededRandom } from '../../../src/core/random.js';
-import { fillState, openCheckpoint, writeCheckpoint } from '../../../src/training/checkpoint-file.js';
+import { fillState, openCheckpoint, writeCheckpoint } from '../../../src/training/checkpoint/file.js';
 import { ADAM } from '../../reference/gradient-addon.js';
 
 const NODES = 40;

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it, test } from 'vitest';
 import { decodeSafetensors } from '../../../src/formats/safetensors.js';
 import { fit as fitModel, Model, readCheckpoint, resume, type TrainOptions } from '../../../src/index.js';
 import type { DladmmOptions } from '../../../src/solvers.js';
-import { checkValues, openCheckpoint } from '../../../src/training/checkpoint-file.js';
+import { checkValues, openCheckpoint } from '../../../src/training/checkpoint/file.js';
 import { drills } from '../../children/drills.js';
 import { run } from '../../children/run.js';
 import { failure, rewriteHeader, samples, scratch } from './support.js';

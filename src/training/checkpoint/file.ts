@@ -7,8 +7,8 @@ import { randomBytes } from 'node:crypto';
 import { constants, type FileHandle, open, statfs, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { DlAdmmError, describe, messageOf } from '../core/errors.js';
-import { fromJson, toJson } from '../core/json.js';
+import { DlAdmmError, describe, messageOf } from '../../core/errors.js';
+import { fromJson, toJson } from '../../core/json.js';
 import {
   type Dtype,
   type NativeExtra,
@@ -16,10 +16,10 @@ import {
   type NativeStoredSection,
   type Numbers,
   native,
-} from '../core/native.js';
-import { checkPath, fileError, type Ours, replaceFile, targetOf } from '../formats/atomic-file.js';
-import { failedFile, reader } from '../formats/reader.js';
-import { CUT_OFF, decodeHeader, type Entry, MAX_HEADER_BYTES } from '../formats/safetensors.js';
+} from '../../core/native.js';
+import { checkPath, fileError, type Ours, replaceFile, targetOf } from '../../formats/atomic-file.js';
+import { failedFile, reader } from '../../formats/reader.js';
+import { CUT_OFF, decodeHeader, type Entry, MAX_HEADER_BYTES } from '../../formats/safetensors.js';
 
 /** Raised when what a checkpoint holds changes its meaning. */
 const FORMATS = [1, 2, 3, 4, 5, 6].map((format) => `dladmm-checkpoint-${format}`);

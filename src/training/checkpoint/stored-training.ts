@@ -1,13 +1,13 @@
 /** What a checkpoint says of its training, as JSON: written by openKeeper, and believed in nothing when it is read. */
-import { DlAdmmError, describe, type ErrorCode, messageOf } from '../core/errors.js';
-import { isObject } from '../core/objects.js';
-import { readingError } from '../formats/reader.js';
-import { checkNetwork, type Network } from '../network/network.js';
-import type { Parameters } from '../network/parameters.js';
-import type { Learnt } from '../samples/arrival.js';
-import { earlierOptions } from '../solvers/shared/earlier.js';
-import type { OpenCheckpoint } from './checkpoint-file.js';
-import type { FrontOptions } from './options.js';
+import { DlAdmmError, describe, type ErrorCode, messageOf } from '../../core/errors.js';
+import { isObject } from '../../core/objects.js';
+import { readingError } from '../../formats/reader.js';
+import { checkNetwork, type Network } from '../../network/network.js';
+import type { Parameters } from '../../network/parameters.js';
+import type { Learnt } from '../../samples/arrival.js';
+import { earlierOptions } from '../../solvers/shared/earlier.js';
+import type { FrontOptions } from '../options.js';
+import type { OpenCheckpoint } from './file.js';
 
 export interface BestModel {
   readonly score: number;
@@ -77,6 +77,17 @@ export interface StoredTraining {
   readonly best?: Omit<BestModel, 'parameters'>;
   /** What the solver remembers. */
   readonly memory: unknown;
+}
+
+/** What is gone on with. */
+export interface Resumption {
+  readonly path: string;
+  /** Of the file that was looked into: it may have been replaced since. */
+  readonly identity: string;
+  readonly training: StoredTraining;
+  readonly layers: number;
+  /** Gives back what was opened to be read as the training goes. */
+  readonly release?: (() => void) | undefined;
 }
 
 const FAULTS: readonly ErrorCode[] = ['ERR_DLADMM_ARGUMENT', 'ERR_DLADMM_RANGE', 'ERR_DLADMM_SHAPE'];
