@@ -1,4 +1,4 @@
-import { columnarReaders } from './columnar-reader.js';
+import { columnarReaders } from './columnar/readers.js';
 
 /** Arrow's file format, its stream format (which begins with a continuation mark), and Feather, which is one of them. */
 export const isArrow = (bytes: Uint8Array): boolean =>

@@ -1,4 +1,4 @@
-import { columnarReaders } from './columnar-reader.js';
+import { columnarReaders } from './columnar/readers.js';
 
 /** Files begin so, those with an encrypted footer by `PARE`. */
 export const isParquet = (bytes: Uint8Array): boolean =>

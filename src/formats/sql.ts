@@ -2,7 +2,7 @@ import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import { isObject } from '../core/objects.js';
 import { optionalPackage } from '../core/package.js';
 import type { RecordLike } from '../samples/table.js';
-import { type DuckType, fromDuckDB } from './duckdb-values.js';
+import { type DuckType, fromDuckDB } from './columnar/duckdb-values.js';
 
 /** What a query has found. */
 export interface SqlResult {

@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { parseArrow, parseParquet } from '../../dist/data.js';
-import { withColumnarFile } from '../../src/formats/apart.js';
 import { parseArrow as parseArrowHere } from '../../src/formats/arrow.js';
+import { withColumnarFile } from '../../src/formats/columnar/apart.js';
 import { parseParquet as parseParquetHere } from '../../src/formats/parquet.js';
 
 const dist = new URL('../../dist/data.js', import.meta.url).href;

@@ -2,7 +2,7 @@
  * What values of DuckDB mean: what the same values in a file of Parquet do. They are told from their types and their members rather than by the
  * package `@duckdb/node-api`, whose own converter gives times in units that only types tell, and refuses what another copy of it has made.
  */
-import { expected } from '../core/errors.js';
+import { expected } from '../../core/errors.js';
 import { decimal, moment } from './column-kinds.js';
 
 /** A type of DuckDB, as that package has it. */

@@ -9,11 +9,11 @@ import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { onAbort, throwIfAborted } from '../core/abort.js';
-import { DlAdmmError, type ErrorCode } from '../core/errors.js';
-import { packageVersion } from '../core/package.js';
-import type { ColumnarFile, ColumnPart } from './columnar.js';
+import { onAbort, throwIfAborted } from '../../core/abort.js';
+import { DlAdmmError, type ErrorCode } from '../../core/errors.js';
+import { packageVersion } from '../../core/package.js';
 import { type ColumnarFormat, type DecodedFile, loadDecoder, openDecoded } from './decoders.js';
+import type { ColumnarFile, ColumnPart } from './file.js';
 
 /** What a process is asked, one thing after the other. */
 export type Request =

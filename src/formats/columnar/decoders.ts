@@ -4,10 +4,10 @@
  */
 import { availableParallelism, loadavg } from 'node:os';
 import { createContext, Script } from 'node:vm';
-import { DlAdmmError, messageOf, systemCode } from '../core/errors.js';
-import { formatError } from './bytes.js';
+import { DlAdmmError, messageOf, systemCode } from '../../core/errors.js';
+import { formatError } from '../bytes.js';
 import type { Decoder, StoredColumn } from './column-kinds.js';
-import type { ColumnPart, FileColumn } from './columnar.js';
+import type { ColumnPart, FileColumn } from './file.js';
 
 export type ColumnarFormat = 'Parquet' | 'Arrow';
 

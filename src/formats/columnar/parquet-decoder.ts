@@ -5,9 +5,9 @@ import { parquetHeader, readColumn } from 'hyparquet/src/column.js';
 import { DEFAULT_PARSERS } from 'hyparquet/src/convert.js';
 import { isListLike } from 'hyparquet/src/schema.js';
 import { decompressLz4, decompressLz4Raw, decompressZstd } from 'hyparquet-compressors';
-import { DlAdmmError } from '../core/errors.js';
-import { PER_SECOND } from '../samples/table.js';
-import { DEFLATE_LIMIT, formatError, unpackLimit } from './bytes.js';
+import { DlAdmmError } from '../../core/errors.js';
+import { PER_SECOND } from '../../samples/table.js';
+import { DEFLATE_LIMIT, formatError, unpackLimit } from '../bytes.js';
 import {
   type Decoder,
   decimal,
@@ -20,7 +20,7 @@ import {
   signedInteger,
   type Unpack,
 } from './column-kinds.js';
-import type { FileColumn } from './columnar.js';
+import type { FileColumn } from './file.js';
 
 type Values = ArrayLike<unknown>;
 type ColumnChunk = FileMetaData['row_groups'][number]['columns'][number];

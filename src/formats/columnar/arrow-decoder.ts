@@ -1,9 +1,9 @@
 import { decompressZstd } from 'hyparquet-compressors';
 import { decompress } from 'lz4js';
-import { messageOf } from '../core/errors.js';
-import { optionalPackage } from '../core/package.js';
-import { type ColumnLike, isTable, secondsOf, type TableLike } from '../samples/table.js';
-import { DEFLATE_LIMIT, formatError, unpackLimit } from './bytes.js';
+import { messageOf } from '../../core/errors.js';
+import { optionalPackage } from '../../core/package.js';
+import { type ColumnLike, isTable, secondsOf, type TableLike } from '../../samples/table.js';
+import { DEFLATE_LIMIT, formatError, unpackLimit } from '../bytes.js';
 import {
   type Decoder,
   decimal,
@@ -15,7 +15,7 @@ import {
   type StoredColumn,
   signedInteger,
 } from './column-kinds.js';
-import type { FileColumn } from './columnar.js';
+import type { FileColumn } from './file.js';
 
 interface Arrow {
   readonly tableFromIPC: (bytes: Uint8Array) => unknown;

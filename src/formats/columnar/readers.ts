@@ -1,11 +1,11 @@
-import { readOptions } from '../network/schema.js';
-import type { Frame } from '../samples/frame.js';
+import { readOptions } from '../../network/schema.js';
+import type { Frame } from '../../samples/frame.js';
+import type { Own } from '../kinds.js';
+import { type CsvTable, TABLE, type TableOptions } from '../labels.js';
+import { bytesReader, fileReader, reader } from '../reader.js';
 import { withColumnarFile } from './apart.js';
-import { frameFrom, readColumnar } from './columnar.js';
 import type { ColumnarFormat } from './decoders.js';
-import type { Own } from './kinds.js';
-import { type CsvTable, TABLE, type TableOptions } from './labels.js';
-import { bytesReader, fileReader, reader } from './reader.js';
+import { frameFrom, readColumnar } from './file.js';
 
 /** The readers of a format that is stored by column: of a file's content as a table, or as its columns are, and of a file. */
 export function columnarReaders(format: ColumnarFormat, kind: Own) {

@@ -1,6 +1,6 @@
 /** What values of columnar files mean, however a format stores them. */
 import * as zlib from 'node:zlib';
-import type { FileColumn } from './columnar.js';
+import type { FileColumn } from './file.js';
 
 /** Unpacks to so many bytes at most. */
 export type Unpack = (bytes: Uint8Array, options: { readonly maxOutputLength: number }) => Uint8Array;

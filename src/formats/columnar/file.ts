@@ -1,13 +1,13 @@
-import { throwIfAborted } from '../core/abort.js';
-import { type DlAdmmError, messageOf } from '../core/errors.js';
-import { readOptions } from '../network/schema.js';
-import { featuresOf } from '../samples/features.js';
-import type { Frame, FrameColumn } from '../samples/frame.js';
-import { columnBuilder, finished } from '../samples/framing.js';
-import { paced } from '../tensor/inputs.js';
-import { formatError } from './bytes.js';
-import { type CsvTable, TABLE, type TableOptions, targetColumn } from './labels.js';
-import { tableFrom } from './tables.js';
+import { throwIfAborted } from '../../core/abort.js';
+import { type DlAdmmError, messageOf } from '../../core/errors.js';
+import { readOptions } from '../../network/schema.js';
+import { featuresOf } from '../../samples/features.js';
+import type { Frame, FrameColumn } from '../../samples/frame.js';
+import { columnBuilder, finished } from '../../samples/framing.js';
+import { paced } from '../../tensor/inputs.js';
+import { formatError } from '../bytes.js';
+import { type CsvTable, TABLE, type TableOptions, targetColumn } from '../labels.js';
+import { tableFrom } from '../tables.js';
 
 export interface ColumnPart {
   readonly column: number;

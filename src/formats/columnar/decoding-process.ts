@@ -1,9 +1,9 @@
 /** The program of a process that takes files apart; see apart.ts. */
-import { DlAdmmError, messageOf } from '../core/errors.js';
-import { packageVersion } from '../core/package.js';
+import { DlAdmmError, messageOf } from '../../core/errors.js';
+import { packageVersion } from '../../core/package.js';
 import type { Reply, Request } from './apart.js';
-import type { ColumnPart } from './columnar.js';
 import { type DecodedFile, loadDecoder, openDecoded } from './decoders.js';
+import type { ColumnPart } from './file.js';
 
 let bytes: Uint8Array = new Uint8Array(0);
 let file: DecodedFile | undefined;
