@@ -12,18 +12,18 @@ import type { AnySolver } from '../solvers/shared/descriptor.js';
 import { optionMeant, solverMeant } from '../solvers/shared/hints.js';
 import { FRONT } from '../training/options.js';
 import * as parse from './arguments.js';
-import type { CompressFlags } from './compress.js';
-import type { DatasetsFlags } from './datasets.js';
+import type { CompressFlags } from './commands/compress.js';
+import type { DatasetsFlags } from './commands/datasets.js';
+import type { DoctorFlags } from './commands/doctor.js';
+import type { ExportFlags, ImportFlags } from './commands/exchange.js';
+import type { EvaluateFlags, PredictFlags } from './commands/model.js';
+import type { PackFlags } from './commands/pack.js';
+import type { CompareFlags, RunsFlags } from './commands/runs.js';
+import type { StartFlags } from './commands/start.js';
 import { START } from './defaults.js';
-import type { DoctorFlags } from './doctor.js';
-import type { ExportFlags, ImportFlags } from './exchange.js';
 import { choice, EXIT_CODES, named, type Run, showing, threads, wholeOption, withData, withGraph } from './flags.js';
-import type { EvaluateFlags, PredictFlags } from './model.js';
 import type { Solvers } from './own-solver.js';
-import type { PackFlags } from './pack.js';
-import type { CompareFlags, RunsFlags } from './runs.js';
 import { withOptions } from './solver-flags.js';
-import type { StartFlags } from './start.js';
 import type { Terminal } from './terminal.js';
 import {
   compressCommandOf,
@@ -159,26 +159,28 @@ export function createProgram(
     );
 
   trainCommandOf(program, known, everything).action(async (...args: readonly unknown[]) => {
-    const { trainCommand } = await import('./train.js');
+    const { trainCommand } = await import('./commands/train.js');
     end(await trainCommand(trainFlagsOf(args, known), own, terminal));
   });
 
   crossValidateCommandOf(program, known, everything).action(async (...args: readonly unknown[]) => {
-    const { crossValidateCommand } = await import('./choosing.js');
+    const { crossValidateCommand } = await import('./commands/choosing.js');
     end(await crossValidateCommand(trainFlagsOf(args, known), own, terminal));
   });
 
   pathCommandOf(program, known, everything).action(async (...args: readonly unknown[]) => {
-    const { pathCommand } = await import('./choosing.js');
+    const { pathCommand } = await import('./commands/choosing.js');
     end(await pathCommand(trainFlagsOf(args, known), own, terminal));
   });
 
   searchCommandOf(program, known, everything).action(async (...args: readonly unknown[]) => {
-    const { searchCommand } = await import('./choosing.js');
+    const { searchCommand } = await import('./commands/choosing.js');
     end(await searchCommand(trainFlagsOf(args, known), own, terminal));
   });
 
-  packCommandOf(program).action(runningOn<PackFlags>(['data'], async () => (await import('./pack.js')).packCommand));
+  packCommandOf(program).action(
+    runningOn<PackFlags>(['data'], async () => (await import('./commands/pack.js')).packCommand),
+  );
 
   const predict = program.command('predict [model] [data]').description('what a saved model says of samples');
   withData(predict, 'what to predict from', "the model's, if it is there")
@@ -187,7 +189,9 @@ export function createProgram(
     .option('--model <file>', 'the model')
     .option('--out <file>', 'a file that ends in .csv or .npy, or - for the standard output', parse.parseOutput, '-')
     .addHelpText('after', PREDICT_HELP)
-    .action(runningOn<PredictFlags>(['model', 'data'], async () => (await import('./model.js')).predictCommand));
+    .action(
+      runningOn<PredictFlags>(['model', 'data'], async () => (await import('./commands/model.js')).predictCommand),
+    );
 
   const evaluate = program.command('evaluate [model] [data]').description('how good a saved model is');
   withData(evaluate, 'what to judge it by', "the model's")
@@ -201,7 +205,9 @@ export function createProgram(
   withOptions(evaluate, { metric: IMPORTANCE.metric })
     .option('--json', 'the answer as JSON')
     .addHelpText('after', EVALUATE_HELP)
-    .action(runningOn<EvaluateFlags>(['model', 'data'], async () => (await import('./model.js')).evaluateCommand));
+    .action(
+      runningOn<EvaluateFlags>(['model', 'data'], async () => (await import('./commands/model.js')).evaluateCommand),
+    );
 
   for (const command of [predict, evaluate]) {
     const drawn = command === evaluate ? 'of a random split, or of the shuffles of --importance' : 'of a random split';
@@ -228,11 +234,11 @@ export function createProgram(
     .argument('<model>', 'the model')
     .addHelpText('after', '\nExample:\n  dladmm report churn.safetensors')
     .action(async (model: string) =>
-      running<{ readonly model: string }>(async () => (await import('./model.js')).reportCommand)({ model }),
+      running<{ readonly model: string }>(async () => (await import('./commands/model.js')).reportCommand)({ model }),
     );
 
   compressCommandOf(program, known).action(
-    runningOn<CompressFlags>(['model', 'data'], async () => (await import('./compress.js')).compressCommand),
+    runningOn<CompressFlags>(['model', 'data'], async () => (await import('./commands/compress.js')).compressCommand),
   );
 
   const exporting = program
@@ -242,7 +248,7 @@ export function createProgram(
     .requiredOption('--to <file>', 'the ONNX file')
     .addHelpText('after', '\nExample:\n  dladmm export digits.safetensors --to digits.onnx')
     .action(async (model: string, flags: Omit<ExportFlags, 'model'>) =>
-      running<ExportFlags>(async () => (await import('./exchange.js')).exportCommand)({ ...flags, model }),
+      running<ExportFlags>(async () => (await import('./commands/exchange.js')).exportCommand)({ ...flags, model }),
     );
   withOptions(exporting, ONNX);
 
@@ -259,7 +265,7 @@ export function createProgram(
   dladmm train --data digits --from network.safetensors --save better.safetensors`,
     )
     .action(async (file: string, flags: Omit<ImportFlags, 'file'>) =>
-      running<ImportFlags>(async () => (await import('./exchange.js')).importCommand)({ ...flags, file }),
+      running<ImportFlags>(async () => (await import('./commands/exchange.js')).importCommand)({ ...flags, file }),
     );
   const { activation, order } = STATE_DICT;
   withOptions(importing.optionsGroup('Of either:'), IMPORT);
@@ -271,7 +277,7 @@ export function createProgram(
     .option('--data-dir <folder>', 'look here first')
     .option('--json', 'as a JSON array')
     .addHelpText('after', '\nExamples:\n  dladmm datasets\n  dladmm datasets --json')
-    .action(running<DatasetsFlags>(async () => (await import('./datasets.js')).datasetsCommand));
+    .action(running<DatasetsFlags>(async () => (await import('./commands/datasets.js')).datasetsCommand));
 
   program
     .command('runs')
@@ -283,7 +289,7 @@ export function createProgram(
     .option('--json', 'as a JSON array')
     .addHelpText('after', '\nExamples:\n  dladmm train digits --runs runs\n  dladmm runs\n  dladmm runs --csv tables')
     .action(async (folder: string, flags: Omit<RunsFlags, 'folder'>) =>
-      running<RunsFlags>(async () => (await import('./runs.js')).runsCommand)({ ...flags, folder }),
+      running<RunsFlags>(async () => (await import('./commands/runs.js')).runsCommand)({ ...flags, folder }),
     );
 
   program
@@ -297,7 +303,7 @@ export function createProgram(
       '\nExamples:\n  dladmm compare 20261128 20261129\n  dladmm compare a.html b.html --out both.html',
     )
     .action(async (each: readonly string[], flags: Omit<CompareFlags, 'each'>) =>
-      running<CompareFlags>(async () => (await import('./runs.js')).compareCommand)({ ...flags, each }),
+      running<CompareFlags>(async () => (await import('./commands/runs.js')).compareCommand)({ ...flags, each }),
     );
 
   program
@@ -305,7 +311,7 @@ export function createProgram(
     .description('what of dladmm works on this machine, what does not, and what helps: for a bug report too')
     .option('--json', 'as a JSON object')
     .addHelpText('after', '\nExample:\n  dladmm doctor')
-    .action(running<DoctorFlags>(async () => (await import('./doctor.js')).doctorCommand));
+    .action(running<DoctorFlags>(async () => (await import('./commands/doctor.js')).doctorCommand));
 
   program
     .command('start')
@@ -331,7 +337,7 @@ export function createProgram(
       'after',
       `\nExamples:\n  dladmm start\n  dladmm start --compare\n  dladmm start --iterations 20 --save look.safetensors\n${EXIT_CODES}`,
     )
-    .action(running<StartFlags>(async () => (await import('./start.js')).startCommand));
+    .action(running<StartFlags>(async () => (await import('./commands/start.js')).startCommand));
 
   // Its options are the benchmark's own: they are handed on as they are, --help too.
   program
@@ -344,7 +350,7 @@ export function createProgram(
     .allowExcessArguments()
     .helpOption(false)
     .action(async (_: unknown, { args }: Command) =>
-      end(await (await import('./bench.js')).benchCommand('complexity', args, terminal)),
+      end(await (await import('./commands/bench.js')).benchCommand('complexity', args, terminal)),
     );
 
   for (const command of [program, ...program.commands]) helping(command, known, terminal);

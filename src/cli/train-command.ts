@@ -5,10 +5,10 @@ import type { AnySolver } from '../solvers/shared/descriptor.js';
 import { FRONT } from '../training/options.js';
 import { PACK } from '../training/pack.js';
 import * as parse from './arguments.js';
+import type { TrainFlags } from './commands/train.js';
 import { TEST_SHARE } from './defaults.js';
 import { choice, EXIT_CODES, named, option, showing, withData, withGraph } from './flags.js';
 import { parseSolver, typedOptions, withOptions, withSolverFlags } from './solver-flags.js';
-import type { TrainFlags } from './train.js';
 
 const FIRST_EXAMPLES = `
 Examples:

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { startCommand } from '../../src/cli/start.js';
+import { startCommand } from '../../src/cli/commands/start.js';
 import type { Terminal } from '../../src/cli/terminal.js';
 import { DlAdmmError } from '../../src/core/errors.js';
 import * as datasets from '../../src/datasets/datasets.js';

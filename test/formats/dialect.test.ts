@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { type Dialect, dialectOf } from '../../src/formats/dialect.js';
+import { type Dialect, dialectOf } from '../../src/formats/csv/dialect.js';
 
 const folder = fileURLToPath(new URL('../fixtures/dialects/', import.meta.url));
 const contentOf = (name: string): string => readFileSync(`${folder}${name}`, 'utf8');

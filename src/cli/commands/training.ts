@@ -1,24 +1,24 @@
-import { DlAdmmError, expected, refused } from '../core/errors.js';
-import { toJson } from '../core/json.js';
-import { ranksHere } from '../core/ranks.js';
-import { StoredSamples, storeOf } from '../formats/sample-file.js';
-import type { Model } from '../model/model.js';
-import { classifies, type Loss } from '../network/network.js';
-import { isFrame } from '../samples/frame.js';
-import { type TargetPlaces, targetNames } from '../samples/targets.js';
-import type { TrainOptions } from '../solvers/index.js';
-import type { AnyRecord } from '../solvers/records.js';
-import type { CheckpointOptions } from '../solvers/shared/options.js';
-import type { Matrix } from '../tensor/matrix.js';
-import { AutoTraining, isAutomatic } from '../training/automatic.js';
-import type { ResumeOptions } from '../training/checkpoint/resumed-options.js';
-import { resumedData } from '../training/checkpoint/resumed-samples.js';
-import { planOf } from '../training/plan.js';
-import type { TrainingData } from '../training/result.js';
-import { resumeTraining } from '../training/resume.js';
-import { type Running, run, type Showing } from './run.js';
-import type { TrainingSource } from './samples.js';
-import type { Terminal } from './terminal.js';
+import { DlAdmmError, expected, refused } from '../../core/errors.js';
+import { toJson } from '../../core/json.js';
+import { ranksHere } from '../../core/ranks.js';
+import { StoredSamples, storeOf } from '../../formats/sample-file.js';
+import type { Model } from '../../model/model.js';
+import { classifies, type Loss } from '../../network/network.js';
+import { isFrame } from '../../samples/frame.js';
+import { type TargetPlaces, targetNames } from '../../samples/targets.js';
+import type { TrainOptions } from '../../solvers/index.js';
+import type { AnyRecord } from '../../solvers/records.js';
+import type { CheckpointOptions } from '../../solvers/shared/options.js';
+import type { Matrix } from '../../tensor/matrix.js';
+import { AutoTraining, isAutomatic } from '../../training/automatic.js';
+import type { ResumeOptions } from '../../training/checkpoint/resumed-options.js';
+import { resumedData } from '../../training/checkpoint/resumed-samples.js';
+import { planOf } from '../../training/plan.js';
+import type { TrainingData } from '../../training/result.js';
+import { resumeTraining } from '../../training/resume.js';
+import { type Running, run, type Showing } from '../run.js';
+import type { TrainingSource } from '../samples.js';
+import type { Terminal } from '../terminal.js';
 
 /** A training to go on with: its file, what was given again, and the options that this comes to. */
 export interface Resume {

@@ -1,21 +1,21 @@
 import { resolve } from 'node:path';
-import { DlAdmmError, refused } from '../core/errors.js';
-import { present } from '../core/objects.js';
-import { DIALECT } from '../formats/csv.js';
-import { pick, SEED } from '../network/schema.js';
-import type { AnySolver } from '../solvers/shared/descriptor.js';
-import { checkedPlan } from '../training/automatic.js';
-import { type ResumeOptions, resumedOptions } from '../training/checkpoint/resumed-options.js';
-import { FRONT, type FrontOptions } from '../training/options.js';
-import { checkSweeps, planOf } from '../training/plan.js';
+import { DlAdmmError, refused } from '../../core/errors.js';
+import { present } from '../../core/objects.js';
+import { DIALECT } from '../../formats/csv.js';
+import { pick, SEED } from '../../network/schema.js';
+import type { AnySolver } from '../../solvers/shared/descriptor.js';
+import { checkedPlan } from '../../training/automatic.js';
+import { type ResumeOptions, resumedOptions } from '../../training/checkpoint/resumed-options.js';
+import { FRONT, type FrontOptions } from '../../training/options.js';
+import { checkSweeps, planOf } from '../../training/plan.js';
+import { reading } from '../progress.js';
+import { type Place, placeOf } from '../rank.js';
+import { checkOutputs } from '../run.js';
+import { filesOf, type SplitFlags, trainingSource } from '../samples.js';
+import type { Terminal } from '../terminal.js';
 import { beginningOf } from './exchange.js';
 import { checkKind, type GraphFlags } from './graph.js';
 import { type GraphJob, type GraphSolverOptions, trainGraph } from './graph-training.js';
-import { reading } from './progress.js';
-import { type Place, placeOf } from './rank.js';
-import { checkOutputs } from './run.js';
-import { filesOf, type SplitFlags, trainingSource } from './samples.js';
-import type { Terminal } from './terminal.js';
 import { type Job, runTraining } from './training.js';
 
 export interface TrainFlags extends SplitFlags, Partial<Omit<GraphFlags, 'seed'>> {

@@ -1,10 +1,10 @@
-import { DlAdmmError, refused } from '../core/errors.js';
-import { type GraphDataset, type GraphSplit, readGraph } from '../datasets/graph.js';
-import { GRAPH_SPLIT, type GraphSplitOptions, splitGraph } from '../datasets/graph-split.js';
-import { describeGraph, graphNames, loadGraph } from '../datasets/graphs.js';
-import { pick, SEED } from '../network/schema.js';
-import { FRONT } from '../training/options.js';
-import { checkWithout, givenOf } from './without.js';
+import { DlAdmmError, refused } from '../../core/errors.js';
+import { type GraphDataset, type GraphSplit, readGraph } from '../../datasets/graph.js';
+import { GRAPH_SPLIT, type GraphSplitOptions, splitGraph } from '../../datasets/graph-split.js';
+import { describeGraph, graphNames, loadGraph } from '../../datasets/graphs.js';
+import { pick, SEED } from '../../network/schema.js';
+import { FRONT } from '../../training/options.js';
+import { checkWithout, givenOf } from '../without.js';
 
 /** The options that say which graph is meant, and which of its nodes. */
 export interface GraphFlags extends GraphSplitOptions {

@@ -2,13 +2,13 @@
 import { readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
-import { info } from '../core/info.js';
-import { packageFolder } from '../core/package.js';
-import type { Dataset } from '../datasets/dataset.js';
-import { writeFileAtomic } from '../formats/atomic-file.js';
-import { hiddenFor } from '../solvers/auto.js';
-import { train } from '../training/fit.js';
-import type { Terminal } from './terminal.js';
+import { info } from '../../core/info.js';
+import { packageFolder } from '../../core/package.js';
+import type { Dataset } from '../../datasets/dataset.js';
+import { writeFileAtomic } from '../../formats/atomic-file.js';
+import { hiddenFor } from '../../solvers/auto.js';
+import { train } from '../../training/fit.js';
+import type { Terminal } from '../terminal.js';
 
 /** Seconds of training and test accuracy, after each epoch or iteration. */
 type Point = readonly [seconds: number, accuracy: number];

@@ -1,14 +1,14 @@
-import { refused } from '../core/errors.js';
-import { readWholeFile, writeFileAtomic } from '../formats/atomic-file.js';
-import { Model } from '../model/model.js';
-import { MODEL } from '../model/model-file.js';
-import { onnxModel } from '../model/onnx/import.js';
-import { IMPORT, ONNX, type OnnxOptions, STATE_DICT, type StateDictOptions } from '../model/options.js';
-import { stateDictModel } from '../model/state-dict.js';
-import type { Activation, Loss } from '../network/network.js';
-import { pick } from '../network/schema.js';
-import { checkTarget } from './samples.js';
-import type { Terminal } from './terminal.js';
+import { refused } from '../../core/errors.js';
+import { readWholeFile, writeFileAtomic } from '../../formats/atomic-file.js';
+import { Model } from '../../model/model.js';
+import { MODEL } from '../../model/model-file.js';
+import { onnxModel } from '../../model/onnx/import.js';
+import { IMPORT, ONNX, type OnnxOptions, STATE_DICT, type StateDictOptions } from '../../model/options.js';
+import { stateDictModel } from '../../model/state-dict.js';
+import type { Activation, Loss } from '../../network/network.js';
+import { pick } from '../../network/schema.js';
+import { checkTarget } from '../samples.js';
+import type { Terminal } from '../terminal.js';
 
 export interface ExportFlags extends OnnxOptions {
   readonly model: string;

@@ -1,14 +1,14 @@
 /** What of dladmm works on this machine, what does not, and what helps: for a look of one's own, and for a bug report. */
 import { release } from 'node:os';
 import { arch, platform } from 'node:process';
-import { messageOf } from '../core/errors.js';
-import { availableMemory, type Info, info } from '../core/info.js';
-import { slowKernels } from '../core/kernels.js';
-import { packageFolder, packageRequire, packageVersion } from '../core/package.js';
-import { libc } from '../core/platform.js';
-import { listDatasets } from '../datasets/datasets.js';
-import { memory } from './progress.js';
-import type { Terminal } from './terminal.js';
+import { messageOf } from '../../core/errors.js';
+import { availableMemory, type Info, info } from '../../core/info.js';
+import { slowKernels } from '../../core/kernels.js';
+import { packageFolder, packageRequire, packageVersion } from '../../core/package.js';
+import { libc } from '../../core/platform.js';
+import { listDatasets } from '../../datasets/datasets.js';
+import { memory } from '../progress.js';
+import type { Terminal } from '../terminal.js';
 
 export interface DoctorFlags {
   readonly json?: boolean;

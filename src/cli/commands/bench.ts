@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { DlAdmmError } from '../core/errors.js';
-import { packageFolder } from '../core/package.js';
-import { interruptionOf } from './interruption.js';
-import type { Terminal } from './terminal.js';
+import { DlAdmmError } from '../../core/errors.js';
+import { packageFolder } from '../../core/package.js';
+import { interruptionOf } from '../interruption.js';
+import type { Terminal } from '../terminal.js';
 
 export type Benchmark = 'complexity';
 

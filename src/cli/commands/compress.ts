@@ -1,21 +1,21 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { compress } from '../compressing/compress.js';
-import { COMPRESS, type CompressionStep, type CompressOptions, checkOne, PACE } from '../compressing/options.js';
-import { refused } from '../core/errors.js';
-import { writeFileAtomic } from '../formats/atomic-file.js';
-import { isSampleFile } from '../formats/sample-file.js';
-import { Model } from '../model/model.js';
-import { MODEL } from '../model/model-file.js';
-import { pick, readOptions } from '../network/schema.js';
-import { PICTURE, pictureOfSizes } from '../report/sizes.js';
-import type { Rows } from '../training/options.js';
-import type { TrainingData } from '../training/result.js';
+import { compress } from '../../compressing/compress.js';
+import { COMPRESS, type CompressionStep, type CompressOptions, checkOne, PACE } from '../../compressing/options.js';
+import { refused } from '../../core/errors.js';
+import { writeFileAtomic } from '../../formats/atomic-file.js';
+import { isSampleFile } from '../../formats/sample-file.js';
+import { Model } from '../../model/model.js';
+import { MODEL } from '../../model/model-file.js';
+import { pick, readOptions } from '../../network/schema.js';
+import { PICTURE, pictureOfSizes } from '../../report/sizes.js';
+import type { Rows } from '../../training/options.js';
+import type { TrainingData } from '../../training/result.js';
+import { percent, telling } from '../progress.js';
+import { checkSparse, checkStored, checkTarget, type DataFlags, filesOf, labelledPart, sourceOf } from '../samples.js';
+import { isLibsvm, sparseFor } from '../sparse.js';
+import type { Terminal } from '../terminal.js';
 import { demandsOf } from './model.js';
-import { percent, telling } from './progress.js';
-import { checkSparse, checkStored, checkTarget, type DataFlags, filesOf, labelledPart, sourceOf } from './samples.js';
-import { isLibsvm, sparseFor } from './sparse.js';
-import type { Terminal } from './terminal.js';
 
 export interface CompressFlags extends DataFlags, CompressOptions {
   readonly model: string;

@@ -1,25 +1,24 @@
 import { basename } from 'node:path';
 import { types } from 'node:util';
-import { DlAdmmError, expected, refused } from '../core/errors.js';
-import { present } from '../core/objects.js';
-import { READING } from '../datasets/frame-file.js';
-import type { GraphDataset } from '../datasets/graph.js';
-import { writeFileAtomic } from '../formats/atomic-file.js';
-import { encodeNpy } from '../formats/npy.js';
-import { isSampleFile, openSamples, type StoredSamples } from '../formats/sample-file.js';
-import type { Metric } from '../judging/metrics.js';
-import type { Prediction } from '../model/answer.js';
-import { GraphModel } from '../model/graph-model.js';
-import { type Importance, type ImportanceOptions, importance } from '../model/importance.js';
-import { Model } from '../model/model.js';
-import { readModelFile } from '../model/model-file.js';
-import { classifies, networkText } from '../network/network.js';
-import { pick } from '../network/schema.js';
-import type { Csr } from '../tensor/csr.js';
-import { checkKind, type GraphFlags, graphOf, isGraphName, SPLITTING, withSplit } from './graph.js';
-import { interruptionOf } from './interruption.js';
-import { reading } from './progress.js';
-import { metricsText } from './run.js';
+import { DlAdmmError, expected, refused } from '../../core/errors.js';
+import { present } from '../../core/objects.js';
+import { READING } from '../../datasets/frame-file.js';
+import type { GraphDataset } from '../../datasets/graph.js';
+import { writeFileAtomic } from '../../formats/atomic-file.js';
+import { encodeNpy } from '../../formats/npy.js';
+import { isSampleFile, openSamples, type StoredSamples } from '../../formats/sample-file.js';
+import type { Metric } from '../../judging/metrics.js';
+import type { Prediction } from '../../model/answer.js';
+import { GraphModel } from '../../model/graph-model.js';
+import { type Importance, type ImportanceOptions, importance } from '../../model/importance.js';
+import { Model } from '../../model/model.js';
+import { readModelFile } from '../../model/model-file.js';
+import { classifies, networkText } from '../../network/network.js';
+import { pick } from '../../network/schema.js';
+import type { Csr } from '../../tensor/csr.js';
+import { interruptionOf } from '../interruption.js';
+import { reading } from '../progress.js';
+import { metricsText } from '../run.js';
 import {
   barePart,
   checkSparse,
@@ -32,10 +31,11 @@ import {
   labelledPart,
   sourceOf,
   type Which,
-} from './samples.js';
-import { isLibsvm, sparseFor } from './sparse.js';
-import type { Terminal } from './terminal.js';
-import { givenOf } from './without.js';
+} from '../samples.js';
+import { isLibsvm, sparseFor } from '../sparse.js';
+import type { Terminal } from '../terminal.js';
+import { givenOf } from '../without.js';
+import { checkKind, type GraphFlags, graphOf, isGraphName, SPLITTING, withSplit } from './graph.js';
 
 /** What `evaluate` and `predict` have in common. */
 interface Asking {

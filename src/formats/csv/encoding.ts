@@ -1,6 +1,6 @@
 /** Bytes as text, strictly: what does not decode is refused with its place, never replaced. */
-import { expected } from '../core/errors.js';
-import { formatError } from './bytes.js';
+import { expected } from '../../core/errors.js';
+import { formatError } from '../bytes.js';
 
 /** So many bytes tell UTF-16 without a mark from everything else. */
 const HEAD = 4096;

@@ -2,9 +2,9 @@
  * Rows of a table of text that need no parser: between two delimiters stands a cell as it is, or in quotation marks. They are read off the event
  * loop, and a number where it stands, without a text being made of it. What else there is a parser reads on from the row in which it stands.
  */
-import { native } from '../core/native.js';
-import { type Decimal, isCode, isMissing, parseNumber } from '../samples/cells.js';
-import { pause } from '../tensor/inputs.js';
+import { native } from '../../core/native.js';
+import { type Decimal, isCode, isMissing, parseNumber } from '../../samples/cells.js';
+import { pause } from '../../tensor/inputs.js';
 import { inPieces } from './dialect.js';
 
 /** What takes the values of a column. */

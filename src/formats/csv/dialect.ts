@@ -2,8 +2,8 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { parse } from 'csv-parse';
-import { type Decimal, kindOfCell, parseNumber } from '../samples/cells.js';
-import { turn } from '../tensor/inputs.js';
+import { type Decimal, kindOfCell, parseNumber } from '../../samples/cells.js';
+import { turn } from '../../tensor/inputs.js';
 
 export interface Dialect {
   readonly delimiter: string;

@@ -1,16 +1,16 @@
-import { DlAdmmError } from '../core/errors.js';
-import { availableThreads } from '../core/info.js';
-import type { Dataset } from '../datasets/dataset.js';
-import { loadDataset } from '../datasets/datasets.js';
-import { MODEL } from '../model/model-file.js';
-import { PAGE } from '../report/page-of-training.js';
+import { DlAdmmError } from '../../core/errors.js';
+import { availableThreads } from '../../core/info.js';
+import type { Dataset } from '../../datasets/dataset.js';
+import { loadDataset } from '../../datasets/datasets.js';
+import { MODEL } from '../../model/model-file.js';
+import { PAGE } from '../../report/page-of-training.js';
+import { START } from '../defaults.js';
+import { type Far, telling } from '../progress.js';
+import { checkTarget, type TrainingSource } from '../samples.js';
+import type { Terminal } from '../terminal.js';
+import { checkWithout } from '../without.js';
 import { comparisonOn, comparisonText, storedComparison, writeComparison } from './compare.js';
-import { START } from './defaults.js';
-import { type Far, telling } from './progress.js';
-import { checkTarget, type TrainingSource } from './samples.js';
-import type { Terminal } from './terminal.js';
 import { type Job, runTraining } from './training.js';
-import { checkWithout } from './without.js';
 
 export interface StartFlags {
   readonly dataDir?: string;

@@ -1,6 +1,6 @@
-import { type DatasetListing, listDatasets } from '../datasets/datasets.js';
-import { type GraphListing, listGraphs } from '../datasets/graphs.js';
-import type { Terminal } from './terminal.js';
+import { type DatasetListing, listDatasets } from '../../datasets/datasets.js';
+import { type GraphListing, listGraphs } from '../../datasets/graphs.js';
+import type { Terminal } from '../terminal.js';
 
 export interface DatasetsFlags {
   readonly dataDir?: string;

@@ -1,17 +1,17 @@
 /** `dladmm runs` and `dladmm compare`: trainings that are kept, and pages of them. */
 import { mkdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { listed, refused } from '../core/errors.js';
-import { fileError, writeFileAtomic } from '../formats/atomic-file.js';
-import { aligned, numberText } from '../judging/text.js';
-import { comparison, type Shown, shownIn, shownOf } from '../report/comparison.js';
-import { PAGE } from '../report/page-of-training.js';
-import { numbersOf, readRun, readRunFile, readRuns, removeRun, type StoredRun } from '../report/runs.js';
-import { eventsOf } from '../report/tensorboard.js';
+import { listed, refused } from '../../core/errors.js';
+import { fileError, writeFileAtomic } from '../../formats/atomic-file.js';
+import { aligned, numberText } from '../../judging/text.js';
+import { comparison, type Shown, shownIn, shownOf } from '../../report/comparison.js';
+import { PAGE } from '../../report/page-of-training.js';
+import { numbersOf, readRun, readRunFile, readRuns, removeRun, type StoredRun } from '../../report/runs.js';
+import { eventsOf } from '../../report/tensorboard.js';
+import { checkTarget } from '../samples.js';
+import type { Terminal } from '../terminal.js';
+import { checkWithout } from '../without.js';
 import { quoted } from './model.js';
-import { checkTarget } from './samples.js';
-import type { Terminal } from './terminal.js';
-import { checkWithout } from './without.js';
 
 export interface RunsFlags {
   readonly folder: string;

@@ -1,17 +1,17 @@
-import { DlAdmmError, expected } from '../core/errors.js';
-import { pathOf } from '../core/objects.js';
-import type { GraphModel } from '../model/graph-model.js';
-import type { GraphSamples } from '../samples/graph-samples.js';
-import type { GraphTrainOptions } from '../solvers/index.js';
-import type { AnyRecord } from '../solvers/records.js';
-import { begin } from '../training/fit.js';
-import { checkSweeps, planOf } from '../training/plan.js';
-import { resumeTraining } from '../training/resume.js';
-import type { Training } from '../training/training.js';
+import { DlAdmmError, expected } from '../../core/errors.js';
+import { pathOf } from '../../core/objects.js';
+import type { GraphModel } from '../../model/graph-model.js';
+import type { GraphSamples } from '../../samples/graph-samples.js';
+import type { GraphTrainOptions } from '../../solvers/index.js';
+import type { AnyRecord } from '../../solvers/records.js';
+import { begin } from '../../training/fit.js';
+import { checkSweeps, planOf } from '../../training/plan.js';
+import { resumeTraining } from '../../training/resume.js';
+import type { Training } from '../../training/training.js';
+import { reading } from '../progress.js';
+import { checkOutputs, run, type Showing } from '../run.js';
+import type { Terminal } from '../terminal.js';
 import { type GraphFlags, graphOf, isGraphName, type SplitGraph, withSplit } from './graph.js';
-import { reading } from './progress.js';
-import { checkOutputs, run, type Showing } from './run.js';
-import type { Terminal } from './terminal.js';
 import type { Resume } from './training.js';
 
 /** What `dladmm train --graph` is told, the options of the solver apart. */

@@ -1,15 +1,15 @@
-import { areArrays } from '../datasets/file.js';
-import { isGzip } from '../formats/bytes.js';
-import { DIALECT } from '../formats/csv.js';
-import { edgesOf } from '../formats/kinds.js';
-import { SAMPLES } from '../formats/sample-file.js';
-import { pick, SEED } from '../network/schema.js';
-import { PACK, type PackOptions, packSamples } from '../training/pack.js';
-import { reading } from './progress.js';
-import { checkTarget, filesOf, LAST, type SplitFlags, trainingSource } from './samples.js';
-import { isLibsvm } from './sparse.js';
-import type { Terminal } from './terminal.js';
-import { checkWithout } from './without.js';
+import { areArrays } from '../../datasets/file.js';
+import { isGzip } from '../../formats/bytes.js';
+import { DIALECT } from '../../formats/csv.js';
+import { edgesOf } from '../../formats/kinds.js';
+import { SAMPLES } from '../../formats/sample-file.js';
+import { pick, SEED } from '../../network/schema.js';
+import { PACK, type PackOptions, packSamples } from '../../training/pack.js';
+import { reading } from '../progress.js';
+import { checkTarget, filesOf, LAST, type SplitFlags, trainingSource } from '../samples.js';
+import { isLibsvm } from '../sparse.js';
+import type { Terminal } from '../terminal.js';
+import { checkWithout } from '../without.js';
 
 export type PackFlags = Omit<SplitFlags, 'seed' | 'weights'> &
   PackOptions & { readonly out: string; readonly json?: boolean };
