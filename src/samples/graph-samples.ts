@@ -14,6 +14,7 @@ import {
   nativeAdjacency,
   nativeCsr,
 } from '../tensor/csr.js';
+import { adjacencyOfEdges, areEdges, type Edges } from '../tensor/edges.js';
 import {
   asSamples,
   checkAttached,
@@ -24,7 +25,6 @@ import {
   nonFinite,
   rowSource,
 } from '../tensor/inputs.js';
-
 import { type ClassNames, classNumbers, learnClasses } from './classes.js';
 import { standardised } from './standardise.js';
 import { relative, type WeightsLike, weightsOf } from './weights.js';
@@ -38,11 +38,11 @@ type NodeLabels = LabelsLike | readonly (number | string | boolean | null)[];
 /** A graph whose nodes have features. */
 export interface GraphLike {
   /**
-   * The edges, nodes × nodes: entry (i, j) is the weight of the edge from i to j, not negative. Given in one direction
-   * only, an edge counts in both; of two different weights the larger counts. A self-loop adds to the one that every node
-   * gets. Entries at the same place add up.
+   * The edges, nodes × nodes: entry (i, j) is the weight of the edge from i to j, not negative; or pairs of nodes,
+   * [from, to], each of weight 1. Given in one direction only, an edge counts in both; of two different weights the larger
+   * counts. A self-loop adds to the one that every node gets. Entries at the same place add up.
    */
-  readonly adjacency: Csr;
+  readonly adjacency: Csr | Edges;
   /** nodes × n_0, sparse or dense. A node may have none, which is a row of zeros. */
   readonly features: Csr | MatrixLike;
 }
@@ -87,8 +87,14 @@ export interface CheckedGraphSamples extends CheckedGraph {
 /** Whether data to train on are a graph. */
 export const isGraph = (data: unknown): data is GraphSamples => isObject(data) && 'adjacency' in data;
 
+function adjacencyOf(matrix: unknown, dtype: Dtype, name: string): NativeCsr {
+  const adjacency = nativeAdjacency(matrix, name);
+  checkFiniteIn(adjacency.values, dtype, `${name}.data`);
+  return adjacency;
+}
+
 /**
- * Checks a graph that goes through a network of so many inputs.
+ * Checks a graph that goes through a network of so many inputs; edges say nothing of how many nodes there are, features do.
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, ERR_DLADMM_NON_FINITE,
  * ERR_DLADMM_DETACHED; the message names the place
@@ -96,9 +102,9 @@ export const isGraph = (data: unknown): data is GraphSamples => isObject(data) &
 export function checkedGraph(graph: unknown, inputs: number, dtype: Dtype, name: string): CheckedGraph {
   checkObject(graph, '{ adjacency, features }', name);
   const { adjacency: edges, features: values } = graph as GraphLike;
-  const adjacency = nativeAdjacency(edges, `${name}.adjacency`);
-  checkFiniteIn(adjacency.values, dtype, `${name}.adjacency.data`);
+  const known = areEdges(edges) ? undefined : adjacencyOf(edges, dtype, `${name}.adjacency`);
   const features = featuresOf(values, inputs, dtype, `${name}.features`);
+  const adjacency = known ?? adjacencyOfEdges(edges as Edges, features.rows, `${name}.adjacency`);
   if (features.rows !== adjacency.rows) {
     throw expected(`${adjacency.rows} rows, one a node,`, `${name}.features`, features.rows, 'ERR_DLADMM_SHAPE');
   }

@@ -180,3 +180,30 @@ test('a graph in which a node is trained on and tested on too is refused before 
     });
   }
 });
+
+test('edges as pairs of nodes are the same graph as the sparse matrix of them', async () => {
+  const pairs = Array.from({ length: NODES }, (_, i) => [i, (i + 3) % NODES]);
+  const shuffled = [...pairs.slice(10), ...pairs.slice(0, 10)];
+  const whole = await learn(GRAPH, { ...COMMON, iterations: 5 });
+  for (const adjacency of [pairs, shuffled, pairs.map((pair) => Int32Array.from(pair))]) {
+    const { model } = await learn({ ...GRAPH, adjacency: adjacency as never }, { ...COMMON, iterations: 5 });
+    expect(model.weights).toEqual(whole.model.weights);
+    expect(await model.predict({ ...GRAPH, adjacency: adjacency as never })).toEqual(await whole.model.predict(GRAPH));
+  }
+  const alone = await learn({ ...GRAPH, adjacency: [] }, { ...COMMON, iterations: 2 });
+  expect(alone.status.kind).toBe('completed');
+});
+
+test.each([
+  [[[0, 1, 0.5]], 'ERR_DLADMM_SHAPE', /a pair of nodes, \[from, to\], for data\.adjacency\[0\]/],
+  [[[0, 1], 7], 'ERR_DLADMM_SHAPE', /data\.adjacency\[1\] but received 7/],
+  [[[0, NODES]], 'ERR_DLADMM_RANGE', new RegExp(`a node from 0 to ${NODES - 1} for data\\.adjacency\\[0\\]\\[1\\]`)],
+  [[[-1, 0]], 'ERR_DLADMM_RANGE', /data\.adjacency\[0\]\[0\] but received -1/],
+  [[['0', 1]], 'ERR_DLADMM_RANGE', /data\.adjacency\[0\]\[0\]/],
+  [Array.from({ length: NODES }, () => new Array(NODES).fill(0)), 'ERR_DLADMM_SHAPE', /a pair of nodes/],
+] as const)('edges that are no pairs of nodes are refused: %j', async (adjacency, code, message) => {
+  await expect(learn({ ...GRAPH, adjacency: adjacency as never }, { ...COMMON, iterations: 1 })).rejects.toMatchObject({
+    code,
+    message: expect.stringMatching(message),
+  });
+});

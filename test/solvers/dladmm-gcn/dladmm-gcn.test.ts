@@ -370,7 +370,7 @@ describe('a training', () => {
 });
 
 describe('bad graphs are refused, and the message names the place', () => {
-  const adjacency = data.adjacency;
+  const adjacency = data.adjacency as Csr;
   const broken = (change: object): object => ({ ...data, adjacency: { ...adjacency, ...change } });
   const changed = (array: Csr['indptr'], i: number, value: number): Float64Array => {
     const out = Float64Array.from(array);
