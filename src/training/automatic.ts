@@ -23,6 +23,7 @@ import { frontIn } from './checkpoint/stored-training.js';
 import { before } from './company.js';
 import { checkFront } from './front/front.js';
 import type { Given, Ready } from './front/ready.js';
+import { checkNotStored } from './front/stored.js';
 import { AUTO_KEYS, FRONT, type Rows } from './options.js';
 import { checkSweeps, type Plan, planOf } from './plan.js';
 import { type Report, reportOf } from './report.js';
@@ -267,6 +268,7 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
       readonly signal?: AbortSignal;
     };
     const said = givenOf(this.#options);
+    if (distributed) await checkNotStored(this.#data);
     using ready = await before(distributed === true, signal, () => readyWithin(this.#data, said));
     if (ready === undefined) {
       this.#result = nothingOf(signal, (performance.now() - began) / 1000);

@@ -1,6 +1,6 @@
 /** Samples of a store, made ready for a training: what of them is held out, and what they are. */
 import { bytesSaid } from '../../core/bytes.js';
-import { expected } from '../../core/errors.js';
+import { type DlAdmmError, expected } from '../../core/errors.js';
 import { present } from '../../core/objects.js';
 import { seededRandom } from '../../core/random.js';
 import { checkRoom } from '../../formats/atomic-file.js';
@@ -50,6 +50,9 @@ const WHY: Readonly<Record<string, string>> = {
 /** Those that a model has settled which goes on. */
 const SETTLED = ['columns', 'classes', 'target'];
 
+const noneWithStore = (option: string, value: unknown): DlAdmmError =>
+  expected(`none with a store of samples, as ${WHY[option] ?? 'it is said as samples are packed'},`, option, value);
+
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT for options that have been decided as the store was packed, or need samples in memory */
 function checkGiven(store: StoredSamples, given: Given): void {
   const all = given as unknown as Readonly<Record<string, unknown>>;
@@ -57,16 +60,17 @@ function checkGiven(store: StoredSamples, given: Given): void {
     (key) => all[key] !== undefined && all[key] !== false,
   );
   const own = odd === 'target' && String(all[odd]) === String(store.target);
-  if (odd && !own) {
-    throw expected(
-      `none with a store of samples, as ${WHY[odd] ?? 'it is said as samples are packed'},`,
-      odd,
-      all[odd],
-    );
-  }
+  if (odd && !own) throw noneWithStore(odd, all[odd]);
   const task = given.loss ? taskOf(given.loss) : given.task;
   if (task && task !== store.task)
     throw expected(`${store.task}, as ${store.path} has it,`, given.loss ? 'loss' : 'task', given.loss ?? task);
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT for a store, before a process looks for others to train with */
+export async function checkNotStored(data: unknown): Promise<void> {
+  // What is damaged is told where it is read.
+  using stored = await storeOf(data).catch(() => undefined);
+  if (stored) throw noneWithStore('distributed', true);
 }
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_FORMAT, ERR_DLADMM_FILE */
